@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, final
+from typing import final
 
 import numpy as np
 
@@ -54,8 +54,8 @@ class MarkedFrame:
         object.__setattr__(self, "composite", composite)
         object.__setattr__(self, "label_is_visible", label_is_visible)
 
-    composite: Final[Composite]
-    label_is_visible: Final[bool]
+    composite: Composite
+    label_is_visible: bool
     """False only outside the opening seconds of the `opening` profile."""
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final, final
+from typing import final
 
 
 @final
@@ -30,20 +30,20 @@ class Grant:
         ):  # fmt: skip
             object.__setattr__(self, name, value)
 
-    donor_id: Final[str]
+    donor_id: str
     """Pseudonym; never a name."""
-    receipt_id: Final[str]
-    receipt_sha256: Final[str]
+    receipt_id: str
+    receipt_sha256: str
     """SHA-256 of the signed receipt's bytes, as the manifest carries it."""
-    template_commitment: Final[str]
+    template_commitment: str
     """Commitment to the donor's face template; the appearance that is drawn must carry the same one."""
-    job_id: Final[str]
-    source_sha256: Final[str]
-    person: Final[int]
-    purpose: Final[str]
-    permits_opening_label: Final[bool]
+    job_id: str
+    source_sha256: str
+    person: int
+    purpose: str
+    permits_opening_label: bool
     """The receipt names an artistic work, so the visible label may be the opening profile."""
-    expires: Final[datetime]
+    expires: datetime
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a grant cannot be changed")
