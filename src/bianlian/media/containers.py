@@ -1,0 +1,84 @@
+"""Opening files with FFmpeg under limits, and saying in words what it could not do.
+
+A container may name other files (playlists, concat scripts); such formats are not on the list, and only the `file`
+protocol is, so a hostile file cannot make this machine read anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from bianlian.errors import NothingToSwap, UnreadableMedia, UnsupportedMedia
+from bianlian.records.time import Instant
+
+READABLE_FORMATS = "mov,matroska,webm,avi,mpeg,mpegts,gif,flv,ogg,asf,mp3,wav,flac,aac,nut"
+"""FFmpeg's names of what may be opened. The sound-only ones are here so that the refusal can say 'sound only'."""
+
+_ATTACHED_PICTURE = 0x0400
+"""AV_DISPOSITION_ATTACHED_PIC: cover art, not video."""
+
+
+def url_of(path: Path) -> str:
+    """The path as FFmpeg must be given it: a file called `concat:a|b` is a file, not a protocol."""
+    return f"file:{path.absolute()}"
+
+
+@contextmanager
+def reading(path: Path) -> Generator[InputContainer, None, None]:
+    """Open a container for reading; whatever FFmpeg raises inside becomes an error with a sentence.
+
+    Raises:
+        UnreadableMedia: not media, damaged, or gone.
+        UnsupportedMedia: no decoder in this build.
+    """
+    try:
+        with av.open(
+            url_of(path),
+            "r",
+            metadata_errors="replace",
+            container_options={"format_whitelist": READABLE_FORMATS, "protocol_whitelist": "file"},
+        ) as container:
+            yield container
+    except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
+        raise UnsupportedMedia(
+            f"{path.name}: this build of FFmpeg has no decoder for it ({error.strerror}).",
+            advice="Convert the file to H.264 in mp4 and try again.",
+        ) from error
+    except (av.error.FFmpegError, UnicodeError) as error:
+        raise UnreadableMedia(
+            f"{path.name} cannot be read as video: {getattr(error, 'strerror', None) or error}.",
+            advice="The file is damaged, cut off, or not a video. Get it again from where it came from.",
+        ) from error
+
+
+def main_video(container: InputContainer, path: Path) -> VideoStream:
+    """The video stream to change: the first that is not cover art.
+
+    Raises:
+        NothingToSwap: there is none.
+    """
+    for stream in container.streams.video:
+        if not int(stream.disposition) & _ATTACHED_PICTURE:
+            return stream
+    what = "sound only" if container.streams.audio else "no pictures"
+    raise NothingToSwap(f"{path.name} holds {what}: there is no video in it.", advice="Give a file with video in it.")
+
+
+def time_base_of(stream: VideoStream) -> Fraction:
+    """The stream's time base; FFmpeg always sets one for an opened file."""
+    return stream.time_base or Fraction(1, 90_000)
+
+
+def clock(instant: Instant) -> str:
+    """An instant as people read it, e.g. `0:01:02.345`."""
+    minutes, seconds = divmod(instant.seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02d}:{seconds:06.3f}"

@@ -1,0 +1,189 @@
+"""SourceInfo → frames: exact stamps, the footage's own planes, upright, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from fractions import Fraction
+from itertools import chain
+
+import av.error
+from av.codec.context import ThreadType
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from bianlian.errors import UnreadableMedia, UnsupportedMedia
+from bianlian.media.containers import clock, main_video, reading, time_base_of
+from bianlian.media.images import read_image
+from bianlian.media.integrity import check_complete
+from bianlian.media.layout import Layout, layout_of
+from bianlian.media.probe import interlaced
+from bianlian.records.frame import Frame, SourceInfo
+from bianlian.records.time import Instant
+
+_SEEKABLE = ("mov", "matroska", "avi")
+"""Containers with an index of true random access points. The others are decoded from the beginning."""
+
+
+def frames(
+    source: SourceInfo, *, start: Instant | None = None, start_index: int = 0, threads: int = 1
+) -> Iterator[Frame]:
+    """Decode a clip, or an image as a clip of one frame.
+
+    Args:
+        source: from `probe.describe`.
+        start: stamp of the first frame to yield, as decoding yielded it before; None for the beginning. What follows is
+            the same, to the bit, as when decoding from the beginning.
+        start_index: the index of the first frame that is yielded.
+        threads: decoder threads; the result does not depend on it.
+
+    Raises:
+        UnreadableMedia: damaged or cut off: never a shorter clip without a word. Frames before the damage are yielded.
+        UnsupportedMedia: the picture changes its size or format, or turns out to be interlaced.
+    """
+    if source.is_image:
+        yield read_image(source)
+        return
+    with closing(_decoded(source, start, threads)) as decoded:
+        yield from _framed(source, decoded, start_index)
+
+
+def sampled(source: SourceInfo, every_seconds: Fraction, *, threads: int = 1) -> Iterator[Frame]:
+    """The first frame, then the first at or after each further `every_seconds`; indices are true decode positions.
+
+    All frames are decoded, which is what makes the indices true; only the sampled ones are copied out.
+
+    Raises:
+        UnreadableMedia, UnsupportedMedia: as `frames`.
+    """
+    if source.is_image:
+        yield read_image(source)
+        return
+    with closing(_decoded(source, None, threads)) as decoded:
+        yield from _framed(source, decoded, 0, every=every_seconds / source.time_base)
+
+
+def _framed(
+    source: SourceInfo, decoded: Iterator[VideoFrame], index: int, *, every: Fraction = Fraction(0)
+) -> Iterator[Frame]:
+    """Turn decoded pictures into frames; `every` is in ticks, 0 for each."""
+    layout: Layout | None = None
+    origin = 0
+    due = Fraction(0)
+    for index, picture in enumerate(decoded, index):
+        pts = picture.pts or 0
+        if layout is None:
+            layout, origin = layout_of(picture, source.path.name), pts
+        _check_same(picture, layout, source)
+        if every:
+            if pts - origin < due:
+                continue
+            due = ((pts - origin) // every + 1) * every
+        yield Frame(
+            index=index,
+            instant=Instant(pts=pts, time_base=source.time_base),
+            duration=picture.duration or 0,
+            planes=layout.planes(picture),
+            colour=source.colour,
+            bit_depth=layout.bit_depth,
+        )
+
+
+def _check_same(picture: VideoFrame, layout: Layout, source: SourceInfo) -> None:
+    if (picture.height, picture.width) != layout.coded_size or picture.format.name != layout.coded_format:
+        raise UnsupportedMedia(
+            f"{source.path.name} changes its picture size or pixel format at {_when(source, picture.pts)}.",
+            advice="Cut it there, or convert it to one size and format first.",
+        )
+    if picture.interlaced_frame:
+        raise interlaced(source.path)
+
+
+def _decoded(source: SourceInfo, start: Instant | None, threads: int) -> Generator[VideoFrame, None, None]:
+    """Pictures from `start` on, with strictly rising stamps."""
+    check_complete(source.path, source.container)
+    if start is not None and source.container in _SEEKABLE:
+        with reading(source.path) as container:
+            stream = _prepared(container, source, threads)
+            arrived = _arrive(container, stream, start.pts)
+            if arrived is not None:
+                yield from arrived
+                return
+    with reading(source.path) as container:
+        stream = _prepared(container, source, threads)
+        for picture in _pictures(container, stream):
+            if start is None or (picture.pts or 0) >= start.pts:
+                yield picture
+
+
+def _prepared(container: InputContainer, source: SourceInfo, threads: int) -> VideoStream:
+    stream = main_video(container, source.path)
+    stream.codec_context.thread_count = threads
+    stream.codec_context.thread_type = ThreadType.AUTO if threads > 1 else ThreadType.NONE
+    if time_base_of(stream) != source.time_base:
+        raise UnreadableMedia(
+            f"{source.path.name} has changed since it was described.", advice="Run the command again."
+        )
+    return stream
+
+
+def _arrive(container: InputContainer, stream: VideoStream, start: int) -> Iterator[VideoFrame] | None:
+    """Pictures from the one stamped `start` on, or None if seeking does not lead there exactly.
+
+    The index may not know every random access point, leading pictures of an open GOP cannot be decoded after a seek, and
+    gradual refresh recovers late. In all these cases the picture stamped `start` does not come out, and the caller
+    decodes from the beginning instead.
+    """
+    try:
+        container.seek(start, stream=stream, backward=True)
+    except av.error.FFmpegError:
+        return None
+    pictures = _pictures(container, stream)
+    for picture in pictures:
+        if picture.pts == start:
+            return chain([picture], pictures)
+        if picture.pts is None or picture.pts > start:
+            return None
+    return None
+
+
+def _pictures(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame, None, None]:
+    """Decode on from where the container stands.
+
+    A picture without a stamp (raw streams, some AVI) follows its predecessor by that one's duration, or by the mean
+    frame time: the container says no more.
+    """
+    name, time_base = container.name.rpartition("/")[2], time_base_of(stream)
+    step = max(1, round(1 / (time_base * stream.average_rate))) if stream.average_rate else 1
+    last: int | None = None
+    try:
+        for packet in container.demux(stream):
+            pictures = packet.decode()
+            for picture in pictures:
+                if packet.is_corrupt or picture.is_corrupt:
+                    raise _damaged(name, last, time_base)
+                if picture.pts is None:
+                    picture.pts = 0 if last is None else last + step
+                if last is not None and picture.pts <= last:
+                    raise UnreadableMedia(
+                        f"{name} has two pictures for one moment, or time that runs backwards, at "
+                        f"{clock(Instant(pts=last, time_base=time_base))}.",
+                        advice="Write it anew with an editor or FFmpeg, so that its time stamps rise.",
+                    )
+                last, step = picture.pts, picture.duration or step
+                yield picture
+    except av.error.FFmpegError as error:
+        raise _damaged(name, last, time_base) from error
+
+
+def _damaged(name: str, last: int | None, time_base: Fraction) -> UnreadableMedia:
+    where = "at its beginning" if last is None else f"after {clock(Instant(pts=last, time_base=time_base))}"
+    return UnreadableMedia(
+        f"{name} is damaged {where}: its pictures cannot be decoded whole.",
+        advice="Get the file again; a repaired or re-encoded copy will do as well.",
+    )
+
+
+def _when(source: SourceInfo, pts: int | None) -> str:
+    return clock(Instant(pts=pts or 0, time_base=source.time_base))
