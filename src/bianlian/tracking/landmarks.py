@@ -2,6 +2,11 @@
 
 The region follows MediaPipe (face_detector_graph.cc, face_landmarks_detector_graph.cc): from a detection, its box turned by
 the line of the eyes and enlarged 1.5 times; from the landmarks of the frame before, their box, likewise.
+
+Measured against the mediapipe 1.2.2 wheel in IMAGE mode on 240 frames of six clips: landmarks 0.06 to 0.18 % of the face's
+height apart on average (0.08 to 0.40 px; the detector's region differs by a little, and the network answers a shift of its
+region with as much), expression coefficients from the same landmarks equal to the last bit, from our own landmarks 0.003
+to 0.011 apart on average.
 """
 
 from __future__ import annotations

@@ -7,13 +7,13 @@ shrunk by area first, because bilinear sampling alone would alias and make landm
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 
 from bianlian.imaging.colour import rgb_from_yuv_matrix
-from bianlian.records.arrays import F32, U8, Plane
+from bianlian.records.arrays import F32, U8
 from bianlian.records.frame import Frame, Matrix, Size
 
 
@@ -91,7 +91,7 @@ def image_from_square(centre_x: float, centre_y: float, square: float, turn: flo
     )
 
 
-def _warped(plane: Plane, image_from_crop: F32, side: int, outside: float) -> F32:
+def _warped(plane: Any, image_from_crop: F32, side: int, outside: float) -> F32:
     scale = float(np.hypot(image_from_crop[0, 0], image_from_crop[1, 0]))
     matrix = image_from_crop
     if scale >= 2:
@@ -104,7 +104,7 @@ def _warped(plane: Plane, image_from_crop: F32, side: int, outside: float) -> F3
     return crop.astype(np.float32)
 
 
-def _shrunk(plane: Plane, image_from_crop: F32, side: int, factor: int, outside: float) -> tuple[Plane, F32]:
+def _shrunk(plane: Any, image_from_crop: F32, side: int, factor: int, outside: float) -> tuple[Any, F32]:
     """The part of the plane under the crop, shrunk by a whole factor, and the matrix that fits it."""
     corners = image_from_crop @ np.array([[0, side, 0, side], [0, 0, side, side], [1, 1, 1, 1]], np.float32)
     height, width = plane.shape[:2]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
@@ -33,11 +34,11 @@ class LiteSession:
                     f"the face model cannot be loaded: {error}",
                     advice="run: bianlian models pull, then bianlian doctor",
                 ) from error
-        (given,) = self._interpreter.get_input_details()
-        self._input: int = given["index"]
-        self.input_shape: tuple[int, ...] = tuple(int(length) for length in given["shape"])
-        self._outputs: dict[str, int] = {
-            output["name"]: output["index"] for output in self._interpreter.get_output_details()
+        (given,) = _details(self._interpreter.get_input_details())
+        self._input = int(given["index"])
+        self.input_shape = tuple(int(length) for length in given["shape"])
+        self._outputs = {
+            str(output["name"]): int(output["index"]) for output in _details(self._interpreter.get_output_details())
         }
 
     def run(self, values: F32) -> dict[str, F32]:
@@ -49,8 +50,12 @@ class LiteSession:
         }
 
 
+def _details(untyped: Any) -> list[dict[str, Any]]:
+    return list(untyped)
+
+
 @contextmanager
-def _silent_stderr() -> Iterator[None]:
+def _silent_stderr() -> Generator[None]:
     """LiteRT's C++ logs 'Created XNNPACK delegate' to file descriptor 2 and offers no switch."""
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

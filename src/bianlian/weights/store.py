@@ -18,6 +18,7 @@ import threading
 import urllib.error
 import urllib.request
 import zipfile
+from contextlib import nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -176,11 +177,12 @@ def _opened(url: str, seconds: float) -> IO[bytes] | str:
 
 def _copy(answer: IO[bytes], file: IO[bytes], weight: Weight) -> None:
     """Copy (and unpack) at most one byte more than the file should have."""
-    source = bz2.open(answer) if weight.official.endswith(".bz2") else answer
-    left = weight.size + 1
-    while left > 0 and (piece := source.read(min(_PIECE, left))):
-        file.write(piece)
-        left -= len(piece)
+    packed = weight.official.endswith(".bz2")
+    with bz2.BZ2File(answer) if packed else nullcontext(answer) as source:
+        left = weight.size + 1
+        while left > 0 and (piece := source.read(min(_PIECE, left))):
+            file.write(piece)
+            left -= len(piece)
 
 
 def _from_index(weight: Weight, scratch: Path, draft: Path) -> None:
