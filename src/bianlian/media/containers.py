@@ -13,10 +13,11 @@ from pathlib import Path
 
 import av
 import av.error
-from av.container import InputContainer
+from av.container import InputContainer, OutputContainer
 from av.video.stream import VideoStream
 
-from bianlian.errors import NothingToSwap, UnreadableMedia, UnsupportedMedia
+from bianlian.errors import InternalError, NothingToSwap, UnreadableMedia, UnsupportedMedia
+from bianlian.media.publish import cannot_write
 from bianlian.records.time import Instant
 
 READABLE_FORMATS = "mov,matroska,webm,avi,mpeg,mpegts,gif,flv,ogg,asf,mp3,wav,flac,aac,nut"
@@ -39,14 +40,23 @@ def reading(path: Path) -> Generator[InputContainer, None, None]:
         UnreadableMedia: not media, damaged, or gone.
         UnsupportedMedia: no decoder in this build.
     """
-    try:
-        with av.open(
+    with (
+        translating(path),
+        av.open(
             url_of(path),
             "r",
             metadata_errors="replace",
             container_options={"format_whitelist": READABLE_FORMATS, "protocol_whitelist": "file"},
-        ) as container:
-            yield container
+        ) as container,
+    ):
+        yield container
+
+
+@contextmanager
+def translating(path: Path) -> Generator[None, None, None]:
+    """Turn what FFmpeg raises while reading `path` into an error with a sentence."""
+    try:
+        yield
     except (av.error.DecoderNotFoundError, av.error.PatchWelcomeError) as error:
         raise UnsupportedMedia(
             f"{path.name}: this build of FFmpeg has no decoder for it ({error.strerror}).",
@@ -57,6 +67,23 @@ def reading(path: Path) -> Generator[InputContainer, None, None]:
             f"{path.name} cannot be read as video: {getattr(error, 'strerror', None) or error}.",
             advice="The file is damaged, cut off, or not a video. Get it again from where it came from.",
         ) from error
+
+
+@contextmanager
+def writing(path: Path, kind: str, options: dict[str, str]) -> Generator[OutputContainer, None, None]:
+    """Open a container for writing. Errors of reading must be translated before they pass through here.
+
+    Raises:
+        InstallationError: the system refused to write, with the reason.
+        InternalError: FFmpeg refused what it was given.
+    """
+    try:
+        with av.open(url_of(path), "w", format=kind, options=options) as container:
+            yield container
+    except av.error.FFmpegError as error:
+        if isinstance(error, OSError):
+            raise cannot_write(path, error) from error
+        raise InternalError(f"FFmpeg refused to write {path.name}: {error}.") from error
 
 
 def main_video(container: InputContainer, path: Path) -> VideoStream:

@@ -65,13 +65,13 @@ def sampled(source: SourceInfo, every_seconds: Fraction, *, threads: int = 1) ->
 
 
 def _framed(
-    source: SourceInfo, decoded: Iterator[VideoFrame], index: int, *, every: Fraction = Fraction(0)
+    source: SourceInfo, decoded: Iterator[VideoFrame], first_index: int, *, every: Fraction = Fraction(0)
 ) -> Iterator[Frame]:
     """Turn decoded pictures into frames; `every` is in ticks, 0 for each."""
     layout: Layout | None = None
     origin = 0
     due = Fraction(0)
-    for index, picture in enumerate(decoded, index):
+    for position, picture in enumerate(decoded, first_index):
         pts = picture.pts or 0
         if layout is None:
             layout, origin = layout_of(picture, source.path.name), pts
@@ -81,7 +81,7 @@ def _framed(
                 continue
             due = ((pts - origin) // every + 1) * every
         yield Frame(
-            index=index,
+            index=position,
             instant=Instant(pts=pts, time_base=source.time_base),
             duration=picture.duration or 0,
             planes=layout.planes(picture),

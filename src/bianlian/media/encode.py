@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-import av
-import av.error
 import numpy as np
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from bianlian.errors import CallerError, InternalError, UnsupportedMedia
-from bianlian.media.containers import url_of
+from bianlian.media.containers import writing
 from bianlian.media.publish import publishing
 from bianlian.records.composite import MarkedFrame
 from bianlian.records.frame import Frame, SourceInfo
@@ -85,7 +83,7 @@ def write_chunk(frames: Iterable[MarkedFrame], source: SourceInfo, settings: Enc
     with publishing(path) as draft:
         # Both time scales as in the source, else stamps and the offset of the first frame are rounded.
         options = {"video_track_timescale": str(ticks), "movie_timescale": str(ticks)}
-        with av.open(url_of(draft), "w", format="mp4", options=options) as container:
+        with writing(draft, "mp4", options) as container:
             stream = _stream(container, source, settings)
             for marked in frames:
                 frame = _frame_of(marked, source, stamps)
@@ -120,7 +118,7 @@ def _stream(container: OutputContainer, source: SourceInfo, settings: EncodeSett
     context.thread_count = settings.threads
     context.sample_aspect_ratio = source.sample_aspect
     context.color_range = 2 if source.colour.full_range else 1
-    context.colorspace = source.colour.matrix
+    context.colorspace = int(source.colour.matrix)
     context.color_primaries = source.colour.primaries
     context.color_trc = source.colour.transfer
     if encoder == "libx265":
@@ -151,7 +149,7 @@ def _picture(frame: Frame, source: SourceInfo) -> VideoFrame:
     picture = VideoFrame(width, height, pixel_format(source))
     for number, plane in enumerate(frame.planes):
         target = picture.planes[number]
-        rows = np.frombuffer(target, plane.dtype).reshape(target.height, -1)
+        rows = np.frombuffer(memoryview(target), plane.dtype).reshape(target.height, -1)
         rows[:, : target.width] = plane
     picture.pts, picture.time_base = frame.instant.pts, frame.instant.time_base
     return picture

@@ -46,7 +46,7 @@ class Orientation:
         """Turn and mirror a plane (HxW) as a player would; contiguous."""
         if self == Orientation():
             return plane
-        turned = plane.T[:: self.b, :: self.c] if self.swaps_axes else plane[:: self.d, :: self.a]
+        turned: npt.NDArray[Any] = plane.T[:: self.b, :: self.c] if self.swaps_axes else plane[:: self.d, :: self.a]
         return np.ascontiguousarray(turned)
 
 
@@ -116,7 +116,7 @@ def plane_of(frame: VideoFrame, number: int, bit_depth: int) -> Plane:
     """A tight copy of one plane: FFmpeg's rows are padded, and its buffers are used again for later frames."""
     plane = frame.planes[number]
     dtype: npt.DTypeLike = np.uint8 if bit_depth == 8 else np.uint16
-    rows: npt.NDArray[Any] = np.frombuffer(plane, dtype).reshape(plane.height, -1)
+    rows: npt.NDArray[Any] = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)
     return rows[:, : plane.width].copy()
 
 

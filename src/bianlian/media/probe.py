@@ -67,10 +67,10 @@ def describe(path: Path) -> SourceInfo:
         check_size((stream.height, stream.width), path.name)
         first = _first_frame(container, stream, path)
         layout = layout_of(first, path.name)
-        return _source(path, sha256, kind, stream, first, layout)
+        return _source(path, sha256, stream, first, layout)
 
 
-def _source(path: Path, sha256: str, kind: str, stream: VideoStream, first: VideoFrame, layout: Layout) -> SourceInfo:
+def _source(path: Path, sha256: str, stream: VideoStream, first: VideoFrame, layout: Layout) -> SourceInfo:
     check_size(layout.size, path.name)
     rate = stream.average_rate or stream.guessed_rate or Fraction(0)
     time_base = time_base_of(stream)
@@ -79,7 +79,7 @@ def _source(path: Path, sha256: str, kind: str, stream: VideoStream, first: Vide
         path=path,
         sha256=sha256,
         is_image=False,
-        container=kind,
+        container=stream.container.format.name.split(",")[0],
         codec=stream.codec_context.codec.canonical_name,
         size=layout.size,
         rotation=layout.orientation.degrees_clockwise,

@@ -1,0 +1,130 @@
+"""The other streams: sound, subtitles, data. Copied packet by packet; what cannot come along is said."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import av
+import av.error
+from av.container import InputContainer, OutputContainer
+from av.packet import Packet
+from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
+
+_TEXT_SUBTITLES = {"subrip", "srt", "ass", "ssa", "webvtt", "text"}
+_OWN_TAGS = {"duration", "encoder", "rotate", "bps", "number_of_frames", "number_of_bytes"}
+"""Written by muxers about the file that they made; wrong in another file. In lower case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CarriedStream:
+    """A stream of the source and its place in the output."""
+
+    source: Stream
+    target: Stream
+    is_converted: bool
+    """Text subtitles, decoded and coded again as mov_text."""
+
+    def packets(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        """What one packet of the source becomes in the output."""
+        if self.is_converted:
+            yield from self._converted(packet)
+            return
+        packet.stream = self.target
+        yield packet
+
+    def _converted(self, packet: Packet[Stream]) -> Iterator[Packet[Stream]]:
+        if not isinstance(self.source, SubtitleStream) or not isinstance(self.target, SubtitleStream):
+            return
+        text = self.source.codec_context.decode2(packet)
+        if text is None or not len(text):
+            return
+        coded = self.target.codec_context.encode_subtitle(text)
+        coded.stream, coded.time_base = self.target, packet.time_base
+        coded.pts = coded.dts = packet.pts
+        coded.duration = packet.duration
+        yield coded
+
+
+def carry(
+    source: InputContainer, output: OutputContainer, video: Stream, *, replaced: frozenset[str]
+) -> tuple[tuple[CarriedStream, ...], tuple[str, ...]]:
+    """Add to `output` every stream of `source` but `video` that it can hold.
+
+    Args:
+        source: the footage, opened.
+        output: the draft, before its header.
+        video: the stream of `source` that was changed.
+        replaced: metadata keys, in lower case, that are not copied.
+
+    Returns:
+        The streams in the source's order, and a sentence for each that was left out or converted.
+    """
+    kind = output.format.name
+    has_chapters = bool(source.chapters())
+    has_timecode = "timecode" in video.metadata
+    carried: list[CarriedStream] = []
+    sentences: list[str] = []
+    for stream in source.streams:
+        if stream.index == video.index or _is_made_anew(stream, has_chapters, has_timecode):
+            continue
+        what = _describe(stream)
+        if stream.type == "video":
+            # Another angle, a preview or cover art would show the performer's own face beside the changed one.
+            sentences.append(f"{what} was left out, because it may show the face that was replaced.")
+        elif _holds(stream, kind):
+            target = output.add_stream_from_template(stream)
+            carried.append(CarriedStream(source=stream, target=target, is_converted=False))
+        elif isinstance(stream, SubtitleStream) and _codec(stream) in _TEXT_SUBTITLES:
+            target = output.add_stream("mov_text")
+            stream.codec_context.open(strict=False)  # the header comes into being with the decoder
+            target.codec_context.subtitle_header = stream.codec_context.subtitle_header
+            carried.append(CarriedStream(source=stream, target=target, is_converted=True))
+            sentences.append(f"{what} was converted to mov_text, the text subtitles of {kind}.")
+        else:
+            sentences.append(f"{what} was left out, because {kind} cannot carry it.")
+    for item in carried:
+        copy_tags(item.source, item.target, replaced=replaced)
+    return tuple(carried), tuple(sentences)
+
+
+def copy_tags(source: Stream, target: Stream, *, replaced: frozenset[str]) -> None:
+    """Copy language, title and role of a stream."""
+    tags = {key: value for key, value in source.metadata.items() if key.lower() not in replaced | _OWN_TAGS}
+    # FFmpeg reads a track's name in mp4 as `name`, and writes it from `title`.
+    if "name" in tags:
+        tags.setdefault("title", tags.pop("name"))
+    target.metadata.update(tags)
+    target.disposition = source.disposition
+    if source.time_base is not None:
+        target.time_base = source.time_base
+
+
+def _is_made_anew(stream: Stream, has_chapters: bool, has_timecode: bool) -> bool:
+    """Chapter and time code tracks of mp4 and mov: FFmpeg writes them itself, from what it read out of them."""
+    return (
+        stream.type == "data" and _codec(stream) in {"bin_data", "none", "unknown"} and (has_chapters or has_timecode)
+    )
+
+
+def _holds(stream: Stream, kind: str) -> bool:
+    """Whether a container of this kind takes the stream: tried on an empty one in memory."""
+    try:
+        with av.open(io.BytesIO(), "w", format=kind) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (av.error.FFmpegError, ValueError, TypeError, NotImplementedError):
+        return False
+    return True
+
+
+def _codec(stream: Stream) -> str:
+    context = getattr(stream, "codec_context", None)
+    return context.codec.canonical_name if context else (stream.name or "unknown")
+
+
+def _describe(stream: Stream) -> str:
+    language = f", {stream.language}" if stream.language else ""
+    return f"Stream {stream.index} ({stream.type}, {_codec(stream)}{language})"
