@@ -1,0 +1,45 @@
+"""The command line: parse, call one workflow, present. Names and meanings are a contract (README)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from bianlian.cli import donor, media, output, system
+from bianlian.config import settings_from
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="Keys, donors and ledger. [env: BIANLIAN_HOME]"
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show where in the program an error arose.")
+@click.version_option(package_name="bianlian")
+@click.pass_context
+def cli(context: click.Context, home: Path | None, verbose: bool) -> None:
+    """Replace a person's face in footage with the face of a consenting donor, marked and checkable.
+
+    Exit codes: 0 done; 1 a check said no; 2 nothing to decide, or wrong use; 3 a fault of media or installation.
+    """
+    context.ensure_object(dict)["verbose"] = verbose
+    context.obj["settings"] = settings_from(os.environ, home=home)
+
+
+for command in (*donor.COMMANDS, *media.COMMANDS, *system.COMMANDS):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Entry point of the `bianlian` program."""
+    try:
+        sys.exit(cli(standalone_mode=False, obj={}) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        output.fail(KeyboardInterrupt(), verbose=False)
+    except Exception as error:  # noqa: BLE001 - the program's outermost boundary
+        output.fail(error, verbose="-v" in sys.argv[1:3] or "--verbose" in sys.argv)
