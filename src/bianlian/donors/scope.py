@@ -26,6 +26,8 @@ EU = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL P
 _KEYS = frozenset(
     "adult purposes projects files publication regions from until max_uses forbidden artistic_work".split()  # noqa: SIM905
 )
+_EARLIEST = timedelta(hours=14)
+"""A day begins 14 hours before UTC's in the first time zone; a donor in China need not wait until 8 o'clock."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 EXAMPLE = """\
@@ -87,10 +89,10 @@ def parse_scope(text: str) -> Scope:
     if unknown:
         raise _wrong(unknown[0], f"is not a key of a scope; there are: {', '.join(sorted(_KEYS))}")
     _require_adult(body)
-    start, until = _day(body, "from", time.min), _day(body, "until", time.max)
+    start, until = _day(body, "from", time.min) - _EARLIEST, _day(body, "until", time.max)
     if until <= start:
         raise _wrong("until", "must be later than from")
-    if until - start > LONGEST_TERM:
+    if until - start > LONGEST_TERM + timedelta(days=2):
         raise _wrong("until", "must be within ten years of from; consent can be given again")
     projects, files = _words(body, "projects", ()), _words(body, "files", ())
     if not projects and not files:

@@ -77,7 +77,7 @@ class Vault:
         source = io.BytesIO(content) if isinstance(content, bytes) else content
         scratch = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
         try:
-            with scratch.open("xb", opener=_private) as file:
+            with open(scratch, "xb", opener=_private) as file:
                 file.write(_MAGIC + salt)
                 file.writelines(_seal(cipher, source))
                 file.flush()
@@ -129,7 +129,7 @@ class Vault:
         self._scratch.mkdir(exist_ok=True, mode=0o700)
         path = self._scratch / os.urandom(8).hex()
         try:
-            with path.open("xb", opener=_private) as plain, self.open(donor_id, name) as source:
+            with open(path, "xb", opener=_private) as plain, self.open(donor_id, name) as source:
                 shutil.copyfileobj(source, plain, CHUNK)
             yield path
         finally:

@@ -1,0 +1,414 @@
+"""The donors of one installation: enrol, look up, permit, release, export, withdraw, erase.
+
+Here the pure parts meet disk and ledger. Every decision leaves a ledger entry, also the refusals; none holds a name or a face.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import BinaryIO
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bianlian.donors import consent, revocation
+from bianlian.donors.capture import CaptureReport
+from bianlian.donors.challenge import Challenge, check_challenge, check_rate, new_challenge
+from bianlian.donors.consent import History, Papers
+from bianlian.donors.files import write_whole
+from bianlian.donors.installation import Installation
+from bianlian.donors.ledger import Entry, Fact, Ledger, LedgerWriter
+from bianlian.donors.notices import Notice
+from bianlian.donors.performer import Production
+from bianlian.donors.receipts import Agreement, Evidence, Receipt, sign_receipt, verify_receipt
+from bianlian.donors.scope import Scope
+from bianlian.donors.vault import Vault
+from bianlian.errors import CallerError, ConsentRefused, Refusal
+from bianlian.records.donor import Use
+from bianlian.records.grant import Grant
+
+CAPTURE, TEMPLATE, NAME, RECEIPT, NOTICE, DONOR_KEY, SCOPE = (
+    "capture", "template", "name", "receipt.json", "notice.md", "donor-key", "scope.toml",
+)  # fmt: skip
+"""Names of a donor's files in the vault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Donor:
+    """A donor who can be opened here."""
+
+    id: str
+    name: str
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What a donor brings to be enrolled."""
+
+    name: str
+    """For people on this machine only; encrypted, never in ledger, receipt or manifest."""
+    capture: Path
+    challenge: Challenge
+    report: CaptureReport
+    scope: Scope
+    scope_text: str
+    notice: Notice
+    """As it was shown."""
+    jurisdiction: str = "unknown"
+
+
+class Donors:
+    """All donors of an installation. Safe to use from several processes at once."""
+
+    def __init__(self, home: Path, installation: Installation, ledger: Ledger, rng: Random) -> None:
+        self.installation, self.ledger, self.vault = installation, ledger, Vault(home, installation)
+        self._receipts, self._status_path, self._rng = home / "receipts", home / "status-list.jwt", rng
+
+    @classmethod
+    def open(cls, home: Path, now: datetime, *, rng: Random, passphrase: str = "") -> Donors:
+        """Open the donors under `home`; `rng` must not be predictable (`random.SystemRandom()`).
+
+        Raises:
+            InstallationError: keys or ledger are unreadable, exposed or altered.
+        """
+        installation = Installation.open(home, now, passphrase=passphrase)
+        ledger = Ledger.open(home / "ledger.sqlite", installation)
+        donors = cls(home, installation, ledger, rng)
+        donors._receipts.mkdir(exist_ok=True, mode=0o700)
+        if not donors._status_path.exists() and next(ledger.entries(), None) is None:
+            write_whole(donors._status_path, revocation.issue(installation, (), now))
+        return donors
+
+    # Enrolling
+
+    def new_challenge(self, now: datetime) -> Challenge:
+        """Draw a challenge and note it; refuses with code challenge-rate after ten in an hour."""
+        with self._recording(now):
+            self.ledger.refuse_old_clock(now)
+            with self.ledger.exclusive(now) as writer:
+                check_rate(writer.entries("challenge"), now)
+                challenge = new_challenge(self.installation, now, self._rng)
+                writer.append("challenge", {"challenge": challenge.id})
+        return challenge
+
+    def check_enrolment(self, name: str, challenge: Challenge, capture_sha256: str, now: datetime) -> None:
+        """All that can be refused before the capture is looked at: name, challenge, clock, a capture that was seen before.
+
+        Raises:
+            CallerError: the name is taken or unfit.
+            ConsentRefused: challenge-…, capture-replayed, clock-set-back.
+        """
+        with self._recording(now):
+            self.ledger.refuse_old_clock(now)
+            self._check_new(name, challenge, capture_sha256, now, self.ledger)
+
+    def enrol(self, enrolment: Enrolment, now: datetime) -> Donor:
+        """Store a donor whose capture passed `check_capture`, sign the receipt, and write it down.
+
+        Raises:
+            As `check_enrolment`, whose checks are made again: time has passed, and others may have enrolled.
+        """
+        donor_id, receipt_id = f"d-{self._rng.getrandbits(64):016x}", f"r-{self._rng.getrandbits(64):016x}"
+        capture_sha256 = _digest(enrolment.capture.open("rb"))
+        self.vault.create(donor_id)
+        try:
+            with self._recording(now), self.ledger.exclusive(now) as writer:
+                self._check_new(enrolment.name, enrolment.challenge, capture_sha256, now, writer)
+                key = Ed25519PrivateKey.generate()
+                taken = [int(entry.facts["status_index"]) for entry in writer.entries("enrol")]
+                agreement = Agreement(
+                    receipt_id=receipt_id, donor_id=donor_id, notice=enrolment.notice,
+                    scope=enrolment.scope, challenge=enrolment.challenge, jurisdiction=enrolment.jurisdiction,
+                    evidence=Evidence(
+                        template_commitment=self._commit(donor_id, enrolment.report.template.tobytes()),
+                        capture_sha256=capture_sha256,
+                        notice_sha256=enrolment.notice.sha256,
+                    ),
+                    status_index=revocation.free_index(taken, self._rng),
+                )  # fmt: skip
+                receipt = sign_receipt(agreement, key, self.installation, now)
+                self._store(donor_id, enrolment, receipt, key)
+                writer.append("enrol", {
+                    "donor": donor_id, "receipt": receipt_id, "receipt_sha256": receipt.sha256, "status_index": receipt.status_index,
+                    "challenge": enrolment.challenge.id, "capture": self._seen_mark(capture_sha256), "level": receipt.level,
+                })  # fmt: skip
+        except BaseException:
+            self.vault.erase(donor_id)
+            (self._receipts / f"{receipt_id}.json").unlink(missing_ok=True)
+            raise
+        return Donor(id=donor_id, name=enrolment.name, receipt=receipt)
+
+    # Looking up
+
+    def list(self) -> tuple[Donor, ...]:
+        """All donors who can be opened, by name."""
+        found = [self._load(donor_id) for donor_id in self.vault.donors() if self.vault.holds(donor_id, RECEIPT)]
+        return tuple(sorted(found, key=lambda donor: donor.name))
+
+    def find(self, name: str) -> Donor:
+        """The donor of this name or pseudonym.
+
+        Raises:
+            CallerError: there is none.
+        """
+        wanted = _tidy(name)
+        for donor in self.list():
+            if wanted in (donor.name, donor.id):
+                return donor
+        raise CallerError(
+            f"There is no donor {wanted!r} here; perhaps the consent was withdrawn.",
+            advice="See who is here: bianlian donor list",
+        )
+
+    def receipt_document(self, receipt_id: str) -> bytes:
+        """A receipt by its id; receipts stay when the donor's data are gone.
+
+        Raises:
+            CallerError: there is none.
+        """
+        path = self._receipts / f"{receipt_id}.json"
+        if path.parent != self._receipts or not path.is_file():
+            raise CallerError(f"There is no receipt {receipt_id!r} here.")
+        return path.read_bytes()
+
+    def revoked_at(self, receipt_id: str) -> datetime | None:
+        """When a consent was withdrawn; None while it stands."""
+        for entry in self.ledger.entries("revoke"):
+            if entry.facts["receipt"] == receipt_id:
+                return entry.at
+        return None
+
+    def status(self, now: datetime) -> bytes:
+        """The signed status list, renewed when its time is over.
+
+        Raises:
+            ConsentRefused: status-missing, status-bad; status-mismatch when it says otherwise than the ledger.
+        """
+        with self.ledger.exclusive(now) as writer:
+            document = self._checked_status(writer)
+            if now > revocation.read(document, self.installation.public_key).valid_until:
+                document = self._issue_status(writer, now)
+        return document
+
+    # Using
+
+    def authorise(self, donor_id: str, use: Use, now: datetime) -> Grant:
+        """Decide on one use and write the decision down.
+
+        Raises:
+            ConsentRefused: see `consent`.
+        """
+        facts: dict[str, Fact] = {"donor": donor_id, "job": use.job_id, "source_sha256": use.source_sha256, "person": use.person}
+        with self._recording(now, **facts):
+            status, evidence = self.status(now), self._evidence(donor_id)
+            with self.ledger.exclusive(now) as writer:
+                grant = consent.authorise(self._papers(donor_id, status, evidence, writer), use, now)
+                writer.append("grant", {**facts, "receipt": grant.receipt_id})
+        return grant
+
+    def release(self, pairs: Sequence[tuple[Grant, Use]], output_sha256: str, now: datetime) -> None:
+        """Confirm every grant of a file and note the release, with nobody between; the caller then renames the file.
+
+        Raises:
+            ConsentRefused: see `consent`; nothing may be released.
+        """
+        job = pairs[0][1].job_id if pairs else ""
+        with self._recording(now, job=job, output_sha256=output_sha256):
+            status = self.status(now)
+            found = [self._evidence(grant.donor_id) for grant, _ in pairs]
+            with self.ledger.exclusive(now) as writer:
+                for (grant, use), evidence in zip(pairs, found, strict=True):
+                    consent.confirm(grant, self._papers(grant.donor_id, status, evidence, writer), use, now)
+                    writer.append("release", {
+                        "donor": grant.donor_id, "receipt": grant.receipt_id, "job": use.job_id, "person": use.person,
+                        "source_sha256": use.source_sha256, "output_sha256": output_sha256,
+                    })  # fmt: skip
+
+    def note_production(self, production: Production, job_id: str, persons: Sequence[int], now: datetime) -> None:
+        """Write down on what basis each person of a job is replaced; a basis "receipt" must be an enrolled, valid one.
+
+        Raises:
+            ConsentRefused: performer-missing, or why the performer's receipt does not cover it.
+        """
+        with self._recording(now, job=job_id, performer_sha256=production.sha256):
+            for person in persons:
+                basis = production.basis_of(person)
+                facts: dict[str, Fact] = {"job": job_id, "person": person, "basis": basis.basis, "performer_sha256": production.sha256}
+                if basis.basis == "receipt":
+                    facts["receipt"] = self._performer_receipt(basis.reference, production, job_id, person, now)
+                self.ledger.append("performer", facts, now)
+
+    def note_refusal(self, refusal: Refusal, now: datetime, **facts: Fact) -> None:
+        """Write a refusal of another stage (content, marks, capture) into the ledger."""
+        self.ledger.append("refusal", {"code": refusal.code, **facts}, now)
+
+    def commitment_of(self, donor_id: str) -> str:
+        """Commitment to the enrolled face template; an appearance learnt from the capture carries it."""
+        return self._commit(donor_id, self.vault.read(donor_id, TEMPLATE))
+
+    # Withdrawing
+
+    def revoke(self, name_or_receipt: str, now: datetime) -> str:
+        """Withdraw a consent by the donor's name, pseudonym or receipt id: listed, noted, key destroyed, files gone.
+
+        Returns:
+            The receipt's id. Withdrawing twice is no error.
+        """
+        donor_id, receipt = self._by_any_name(name_or_receipt)
+        with self.ledger.exclusive(now) as writer:
+            if not any(entry.facts["receipt"] == receipt.id for entry in writer.entries("revoke")):
+                self._checked_status(writer)
+                writer.append("revoke", {"donor": donor_id, "receipt": receipt.id, "status_index": receipt.status_index})
+                self._issue_status(writer, now)
+        self.vault.erase(donor_id)
+        return receipt.id
+
+    def erase(self, name: str, now: datetime) -> str:
+        """Erase a donor's data; with the data the consent ends, so it is withdrawn as well. Returns the receipt's id."""
+        receipt_id = self.revoke(name, now)
+        self.ledger.append("erase", {"receipt": receipt_id}, now)
+        return receipt_id
+
+    # Parts
+
+    def _check_new(
+        self, name: str, challenge: Challenge, capture_sha256: str, now: datetime, ledger: Ledger | LedgerWriter
+    ) -> None:
+        name = _tidy(name)
+        if any(name == donor.name for donor in self.list()):
+            raise CallerError(f"There is a donor {name!r} already.", advice="Choose another name, or first: bianlian donor erase")
+        enrolled = list(ledger.entries("enrol"))
+        check_challenge(challenge, self.installation, now, enrolled)
+        if any(entry.facts["capture"] == self._seen_mark(capture_sha256) for entry in enrolled):
+            raise ConsentRefused(
+                "This recording was already used for an enrolment.",
+                code="capture-replayed",
+                advice="Record a new take for a new challenge.",
+            )
+
+    def _store(self, donor_id: str, enrolment: Enrolment, receipt: Receipt, key: Ed25519PrivateKey) -> None:
+        with enrolment.capture.open("rb") as capture:
+            self.vault.write(donor_id, CAPTURE, capture)
+        for name, content in (
+            (TEMPLATE, enrolment.report.template.tobytes()),
+            (NAME, _tidy(enrolment.name).encode()),
+            (NOTICE, enrolment.notice.text.encode()),
+            (DONOR_KEY, key.private_bytes_raw()),
+            (SCOPE, enrolment.scope_text.encode()),
+            (RECEIPT, receipt.document),
+        ):
+            self.vault.write(donor_id, name, content)
+        write_whole(self._receipts / f"{receipt.id}.json", receipt.document)
+
+    def _load(self, donor_id: str) -> Donor:
+        receipt = verify_receipt(self.vault.read(donor_id, RECEIPT), self.installation.public_key)
+        return Donor(id=donor_id, name=self.vault.read(donor_id, NAME).decode(), receipt=receipt)
+
+    def _by_any_name(self, name: str) -> tuple[str, Receipt]:
+        if (self._receipts / f"{name}.json").is_file():
+            receipt = verify_receipt(self.receipt_document(name), self.installation.public_key)
+            return receipt.donor_id, receipt
+        donor = self.find(name)
+        return donor.id, donor.receipt
+
+    def _papers(self, donor_id: str, status: bytes, evidence: Evidence, writer: LedgerWriter) -> Papers:
+        document = self.vault.read(donor_id, RECEIPT)
+        receipt = verify_receipt(document, self.installation.public_key)
+        entries = list(writer.entries())
+        mine = [entry for entry in entries if entry.facts.get("receipt") == receipt.id]
+        enrolled = [entry for entry in mine if entry.kind == "enrol"]
+        if receipt.donor_id != donor_id or [entry.facts["receipt_sha256"] for entry in enrolled] != [receipt.sha256]:
+            raise ConsentRefused("The ledger does not know this receipt.", code="receipt-unknown", advice="Enrol the donor again.")
+        history = History(
+            last_entry=entries[-1].at,
+            is_revoked=any(entry.kind == "revoke" for entry in mine),
+            released=frozenset(_result(entry) for entry in mine if entry.kind == "release"),
+        )
+        return Papers(receipt=document, status=status, trust=self.installation.public_key, evidence=evidence, history=history)
+
+    def _evidence(self, donor_id: str) -> Evidence:
+        if donor_id not in self.vault.donors():
+            raise ConsentRefused("The donor has withdrawn this consent.", code="revoked", advice="Cast another donor.")
+        return Evidence(
+            template_commitment=self.commitment_of(donor_id),
+            capture_sha256=_digest(self.vault.open(donor_id, CAPTURE)),
+            notice_sha256=hashlib.sha256(self.vault.read(donor_id, NOTICE)).hexdigest(),
+        )
+
+    def _performer_receipt(self, name: str, production: Production, job_id: str, person: int, now: datetime) -> str:
+        donor = self.find(name)
+        use = Use(
+            job_id=job_id, source_sha256="", person=person, purpose=production.purpose, project=production.project,
+            publication=production.publication, regions=production.regions, contains=production.contains,
+        )  # fmt: skip
+        status, evidence = self.status(now), self._evidence(donor.id)
+        with self.ledger.exclusive(now) as writer:
+            return consent.check(self._papers(donor.id, status, evidence, writer), use, now).id
+
+    def _checked_status(self, writer: LedgerWriter) -> bytes:
+        """The list on disk, if it is ours and says what the ledger says."""
+        try:
+            document = self._status_path.read_bytes()
+        except FileNotFoundError as error:
+            raise ConsentRefused(
+                "The status list of withdrawn consents is missing.",
+                code="status-missing",
+                advice="Restore status-list.jwt from your backup.",
+            ) from error
+        listed = revocation.read(document, self.installation.public_key)
+        if listed.revoked != _revoked_indices(writer):
+            raise ConsentRefused(
+                "The status list says otherwise than the ledger.",
+                code="status-mismatch",
+                advice="An old copy may have been put in its place. Restore both from the same backup.",
+            )
+        return document
+
+    def _issue_status(self, writer: LedgerWriter, now: datetime) -> bytes:
+        document = revocation.issue(self.installation, _revoked_indices(writer), now)
+        write_whole(self._status_path, document)
+        return document
+
+    def _commit(self, donor_id: str, template: bytes) -> str:
+        return hmac.digest(self.vault.secret(donor_id, "template"), template, "sha256").hex()
+
+    def _seen_mark(self, capture_sha256: str) -> str:
+        """What the ledger remembers of a recording: only this installation can tell whether it saw it."""
+        return hmac.digest(self.installation.derive("captures"), capture_sha256.encode(), "sha256").hex()
+
+    @contextmanager
+    def _recording(self, now: datetime, **facts: Fact) -> Iterator[None]:
+        """Write a refusal that passes through into the ledger."""
+        try:
+            yield
+        except ConsentRefused as refusal:
+            self.note_refusal(refusal, now, **facts)
+            raise
+
+
+def _revoked_indices(writer: LedgerWriter) -> frozenset[int]:
+    return frozenset(int(entry.facts["status_index"]) for entry in writer.entries("revoke"))
+
+
+def _result(entry: Entry) -> tuple[str, str, int]:
+    return str(entry.facts["job"]), str(entry.facts["source_sha256"]), int(entry.facts["person"])
+
+
+def _digest(file: BinaryIO) -> str:
+    with file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _tidy(name: str) -> str:
+    tidy = unicodedata.normalize("NFC", name).strip()
+    if not 1 <= len(tidy) <= 80 or not tidy.isprintable():
+        raise CallerError("A donor's name has 1 to 80 printable characters.")
+    return tidy

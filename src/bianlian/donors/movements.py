@@ -1,0 +1,156 @@
+"""Acts found in a performance, and the comparison with what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bianlian.donors.acts import ENGLISH, FACE_ACTS, MIRRORED
+from bianlian.donors.rules import CaptureRules
+from bianlian.donors.series import Series, runs
+from bianlian.errors import ConsentRefused
+from bianlian.records.donor import ActSeen
+from bianlian.records.face import EXPRESSION_NAMES
+
+_SHAPES = {
+    "open-mouth": ("jawOpen",),
+    "close-eyes": ("eyeBlinkLeft", "eyeBlinkRight"),
+    "smile": ("mouthSmileLeft", "mouthSmileRight"),
+    "raise-brows": ("browInnerUp", "browOuterUpLeft", "browOuterUpRight"),
+}
+"""Blendshapes whose mean tells an act of the face."""
+_AGAIN = "Record a new take for a new challenge."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Neutral:
+    """A person's own calm face."""
+
+    yaw: float
+    pitch: float
+    face: Mapping[str, float]
+    """Mean blendshape of each act of the face."""
+
+
+def find_neutral(series: Series, rules: CaptureRules) -> Neutral:
+    """The calm face at the start.
+
+    Raises:
+        ConsentRefused: code capture-no-neutral.
+    """
+    start = (series.seconds <= rules.neutral_s) & series.is_present
+    if start.sum() < 3:
+        raise _no_neutral("No face is to be seen at the start.")
+    yaw, pitch = float(np.median(series.yaw[start])), float(np.median(series.pitch[start]))
+    face = {act: float(np.median(_shape(series, act)[start])) for act in _SHAPES}
+    moved = max(float(np.ptp(series.yaw[start])), float(np.ptp(series.pitch[start])))
+    if max(abs(yaw), abs(pitch)) > rules.neutral_turn or moved > rules.reach["look-up"]:
+        raise _no_neutral("The head is turned or moving at the start.")
+    if face["open-mouth"] > rules.reach["open-mouth"]:
+        raise _no_neutral("The mouth is open at the start.")
+    return Neutral(yaw=yaw, pitch=pitch, face=face)
+
+
+def find_movements(series: Series, neutral: Neutral, rules: CaptureRules) -> tuple[ActSeen, ...]:
+    """Every movement away from neutral that is long and far enough to be an act, in order of time.
+
+    A movement of the head counts as such whatever the face does meanwhile: eyes close and brows rise by themselves when the
+    head goes down or up.
+    """
+    channels = measure(series, neutral, rules)
+    strongest = np.max(np.stack(list(channels.values())), axis=0)
+    found: list[ActSeen] = []
+    for first, stop in runs(strongest >= rules.release):
+        peaks = {act: float(channel[first:stop].max()) for act, channel in channels.items()}
+        head = {act: peak for act, peak in peaks.items() if act not in FACE_ACTS and peak >= 1}
+        candidates = head or {act: peak for act, peak in peaks.items() if peak >= 1}
+        if not candidates:
+            continue
+        act = max(candidates, key=lambda name: candidates[name])
+        own = runs(channels[act] >= rules.release * min(1.0, peaks[act]))
+        first, stop = max(((max(first, a), min(stop, b)) for a, b in own), key=lambda run: run[1] - run[0])
+        start, end = float(series.seconds[first]), float(series.seconds[min(stop, len(series.seconds) - 1)])
+        if end - start >= (rules.shortest_face_s if act in FACE_ACTS else rules.shortest_head_s):
+            found.append(ActSeen(act=act, start=start, end=end, peak=peaks[act]))
+    return tuple(found)
+
+
+def measure(series: Series, neutral: Neutral, rules: CaptureRules) -> dict[str, np.ndarray]:
+    """How far each act goes in each frame, 1.0 = its reach; zero where the face is not seen."""
+    yaw, pitch = series.yaw - neutral.yaw, series.pitch - neutral.pitch
+    raw = {"turn-left": yaw, "turn-right": -yaw, "look-up": pitch, "look-down": -pitch}
+    raw |= {act: _shape(series, act) - neutral.face[act] for act in _SHAPES}
+    return {act: np.nan_to_num(channel / rules.reach[act]) for act, channel in raw.items()}
+
+
+def check_acts(asked: Sequence[str], seen: Sequence[ActSeen], rules: CaptureRules) -> tuple[ActSeen, ...]:
+    """Compare the first movements with the acts that were asked for, in order and in time.
+
+    Raises:
+        ConsentRefused: capture-mirrored, capture-wrong-act, capture-missing-act, capture-act-fast, -act-slow or -act-late;
+            the sentence names the act and its second.
+    """
+    done = list(seen[: len(asked)])
+    names = [movement.act for movement in done]
+    if names != list(asked) and names == [MIRRORED.get(act, act) for act in asked]:
+        raise ConsentRefused(
+            "Left and right are exchanged: the capture is mirrored.",
+            code="capture-mirrored",
+            advice='Switch "mirror front camera" off, turn to your own left and right, and record again.',
+        )
+    for number, (act, movement) in enumerate(zip(asked, done, strict=False), 1):
+        if movement.act != act:
+            raise ConsentRefused(
+                f'Act {number} should be "{ENGLISH[act]}"; seen at {movement.start:.1f} s was "{ENGLISH[movement.act]}".',
+                code="capture-wrong-act",
+                advice=f"Do the acts in the order of the challenge, each clearly and for about a second. {_AGAIN}",
+            )
+    if len(done) < len(asked):
+        missing = asked[len(done)]
+        after = f" after {done[-1].end:.1f} s" if done else ""
+        raise ConsentRefused(
+            f'Act {len(done) + 1}, "{ENGLISH[missing]}", was not seen{after}.',
+            code="capture-missing-act",
+            advice=f"Do it further and hold it for about a second. {_AGAIN}",
+        )
+    _check_times(done, rules)
+    return tuple(done)
+
+
+def _check_times(done: Sequence[ActSeen], rules: CaptureRules) -> None:
+    before = 0.0
+    for number, movement in enumerate(done, 1):
+        label, length = f'Act {number}, "{ENGLISH[movement.act]}" at {movement.start:.1f} s,', movement.end - movement.start
+        if length < rules.hold_s:
+            raise ConsentRefused(
+                f"{label} took only {length:.2f} s: too fast for a calm person, or the recording was sped up.",
+                code="capture-act-fast",
+                advice=f"Hold each act for about a second. {_AGAIN}",
+            )
+        if length > rules.step_s:
+            raise ConsentRefused(
+                f"{label} took {length:.1f} s; at most {rules.step_s:.0f} are given.",
+                code="capture-act-slow",
+                advice=f"Return to a calm face after each act. {_AGAIN}",
+            )
+        if movement.start - before > rules.step_s:
+            raise ConsentRefused(
+                f"{label} began {movement.start - before:.1f} s after the one before; at most {rules.step_s:.0f} are given.",
+                code="capture-act-late",
+                advice=f"Learn the order first, then record without long pauses. {_AGAIN}",
+            )
+        before = movement.end
+
+
+def _shape(series: Series, act: str) -> np.ndarray:
+    return series.expression[:, [EXPRESSION_NAMES.index(name) for name in _SHAPES[act]]].mean(axis=1)
+
+
+def _no_neutral(sentence: str) -> ConsentRefused:
+    return ConsentRefused(
+        sentence,
+        code="capture-no-neutral",
+        advice="Begin with a calm face towards the camera, mouth closed, for a second. " + _AGAIN,
+    )

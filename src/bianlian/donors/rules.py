@@ -1,0 +1,68 @@
+"""What a capture must be like. Each number says where it comes from; the measurements are in docs/threat-model.md."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+def _reach() -> Mapping[str, float]:
+    return MappingProxyType({
+        "turn-left": math.radians(15), "turn-right": math.radians(15), "look-up": math.radians(9), "look-down": math.radians(9),
+        "open-mouth": 0.30, "close-eyes": 0.30, "smile": 0.30, "raise-brows": 0.30,
+    })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureRules:
+    """Limits for a capture; the defaults are what `donor enrol` uses."""
+
+    reach: Mapping[str, float] = field(default_factory=_reach)
+    """How far each act must go from the person's own neutral: radians for the head, blendshape difference for the face."""
+    release: float = 0.5
+    """An act ends when it is back below this share of its reach."""
+    neutral_s: float = 0.5
+    """Length of the calm start that the neutral is taken from."""
+    neutral_turn: float = math.radians(20)
+    """A start that is turned further than this is not neutral."""
+    shortest_head_s: float = 0.3
+    shortest_face_s: float = 0.45
+    """Shorter movements are not acts: blinks last 0.1 to 0.4 s, syllables 0.2 to 0.3 s."""
+    hold_s: float = 0.8
+    """Shortest act; the instructions ask for about a second, and half a second's ramp each way. Faster: sped up."""
+    step_s: float = 5.0
+    """Longest act, and longest pause before one (FACTS: time limit per step)."""
+    talk_s: tuple[float, float] = (9.5, 45.0)
+    """Length of what follows the acts; asked for are 10 to 30 s."""
+    head_speed: float = math.radians(190)
+    """Fastest turn per second. A calm turn of 30 degrees within half a second peaks at about 100."""
+    frame_rate: tuple[float, float] = (14.0, 61.0)
+    longest_gap_s: float = 0.35
+    """Longest step between two frames: a paused recording shows more."""
+    lost_s: float = 0.5
+    """How long the face may be out of sight at a time."""
+    second_face: float = 0.3
+    """Another face of this share of the donor's height is a person, not a picture on the wall."""
+    second_face_s: float = 0.2
+    smallest_px: float = 110.0
+    """Median height of the face; below it, expression coefficients of a webcam picture get unsteady."""
+    luma: tuple[float, float] = (35.0, 225.0)
+    """Mean luma of the middle of the picture, 0..255."""
+    frozen_difference: float = 0.02
+    """Mean absolute luma difference below which a frame repeats the one before; sensors and encoders leave more."""
+    frozen_s: float = 0.3
+    cut_ratio: float = 8.0
+    cut_difference: float = 12.0
+    """A frame that differs so many times more than its neighbours, and so many 8-bit steps at least, is a cut."""
+    jump: float = 0.06
+    """Landmarks that all move by this share of the face's height within one frame, and are calm before and after, jumped."""
+    jump_ratio: float = 4.0
+    loop_s: float = 1.5
+    loop_distance: float = 0.15
+    """Movement that comes again for so long, and differs by less than this share of itself, is a loop."""
+    flat_residual: float = 0.012
+    """Landmarks of a turned head differ from every view of a flat picture by more than this share of the face's height."""
+    identity: float = 0.45
+    """Largest distance of a sampled embedding from the donor's mean; dlib's own limit between two pictures is 0.6."""
