@@ -93,7 +93,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title:
     table = Table(*columns, title=title or None, title_justify="left")
     for row in rows:
         table.add_row(*row)
-    Console(soft_wrap=True).print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
 
 
 def print_facts(facts: Mapping[str, str]) -> None:

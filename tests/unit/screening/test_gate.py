@@ -53,10 +53,18 @@ def test_a_single_picture_is_enough_when_it_is_all_there_is(nudenet):
         gate_over(nudenet, [mannequin(dressed=False)])
 
 
+def test_a_small_nude_figure_is_found_by_the_fine_look(nudenet):
+    wide = np.full((720, 1280, 3), 110, np.uint8)
+    wide[:245, 300:545] = mannequin(dressed=False, size=245)
+    with pytest.raises(ContentRefused):
+        gate_over(nudenet, [wide] * 6)
+
+
 class Scripted:
     """Scores by frame brightness: the test decides what is seen."""
 
-    def exposure(self, rgb):
+    def exposure(self, rgb, *, side):
+        del side
         return float(rgb[0, 0, 0]) / 255, "scripted"
 
 
