@@ -6,6 +6,7 @@ protocol is, so a hostile file cannot make this machine read anything else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -102,6 +103,17 @@ def main_video(container: InputContainer, path: Path) -> VideoStream:
 def time_base_of(stream: VideoStream) -> Fraction:
     """The stream's time base; FFmpeg always sets one for an opened file."""
     return stream.time_base or Fraction(1, 90_000)
+
+
+def promised_end(stream: VideoStream) -> Fraction:
+    """Seconds at which the container says that the stream ends; 0 where it does not say, or FFmpeg only guesses."""
+    kind = stream.container.format.name.split(",")[0]
+    if kind in {"mov", "avi"} and stream.duration:
+        return ((stream.start_time or 0) + stream.duration) * time_base_of(stream)
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if kind == "matroska" and match:
+        return (int(match[1]) * 60 + int(match[2])) * 60 + Fraction(match[3])
+    return Fraction(0)
 
 
 def clock(instant: Instant) -> str:

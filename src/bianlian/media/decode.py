@@ -14,9 +14,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from bianlian.errors import UnreadableMedia, UnsupportedMedia
-from bianlian.media.containers import clock, main_video, reading, time_base_of
+from bianlian.media.containers import clock, main_video, promised_end, reading, time_base_of
 from bianlian.media.images import read_image
-from bianlian.media.integrity import check_complete
 from bianlian.media.layout import Layout, layout_of
 from bianlian.media.probe import interlaced
 from bianlian.records.frame import Frame, SourceInfo
@@ -24,6 +23,14 @@ from bianlian.records.time import Instant
 
 _SEEKABLE = ("mov", "matroska", "avi")
 """Containers with an index of true random access points. The others are decoded from the beginning."""
+
+_ONE_PICTURE_A_PACKET = {"h264", "hevc"}
+"""Codecs where a packet that gives no picture means a lost picture; VP8 has hidden ones, MPEG-4 in AVI packs two."""
+_SLIP = Fraction(1, 10)
+"""Seconds by which stamps may fail to rise; more than a tick or two of rounding is a broken file."""
+
+_SHORTFALL = Fraction(1, 2)
+"""Seconds, or 2 % of the length, by which the pictures may end before the time that the container promises."""
 
 
 def frames(
@@ -102,7 +109,6 @@ def _check_same(picture: VideoFrame, layout: Layout, source: SourceInfo) -> None
 
 def _decoded(source: SourceInfo, start: Instant | None, threads: int) -> Generator[VideoFrame, None, None]:
     """Pictures from `start` on, with strictly rising stamps."""
-    check_complete(source.path, source.container)
     if start is not None and source.container in _SEEKABLE:
         with reading(source.path) as container:
             stream = _prepared(container, source, threads)
@@ -140,41 +146,52 @@ def _arrive(container: InputContainer, stream: VideoStream, start: int) -> Itera
     except av.error.FFmpegError:
         return None
     pictures = _pictures(container, stream)
-    for picture in pictures:
-        if picture.pts == start:
-            return chain([picture], pictures)
-        if picture.pts is None or picture.pts > start:
-            return None
+    try:
+        for picture in pictures:
+            if picture.pts == start:
+                return chain([picture], pictures)
+            if picture.pts is None or picture.pts > start:
+                break
+    except UnreadableMedia:
+        return None
     return None
 
 
 def _pictures(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame, None, None]:
-    """Decode on from where the container stands.
+    """Decode on from where the container stands, to the end that it promises.
 
     A picture without a stamp (raw streams, some AVI) follows its predecessor by that one's duration, or by the mean
-    frame time: the container says no more.
+    frame time: the container says no more. Two pictures for one moment (coarse time bases, careless recorders) come one
+    tick apart.
     """
     name, time_base = container.name.rpartition("/")[2], time_base_of(stream)
     step = max(1, round(1 / (time_base * stream.average_rate))) if stream.average_rate else 1
+    keeps_count = stream.codec_context.codec.canonical_name in _ONE_PICTURE_A_PACKET
+    expected: set[int] = set()
     last: int | None = None
     try:
         for packet in container.demux(stream):
-            pictures = packet.decode()
-            for picture in pictures:
-                if packet.is_corrupt or picture.is_corrupt:
+            if keeps_count and packet.pts is not None and not packet.is_discard:
+                expected.add(packet.pts)
+            for picture in packet.decode():
+                pts = picture.pts
+                lost = {stamp for stamp in expected if last is not None and pts is not None and last < stamp < pts}
+                if packet.is_corrupt or picture.is_corrupt or lost:
                     raise _damaged(name, last, time_base)
-                if picture.pts is None:
-                    picture.pts = 0 if last is None else last + step
-                if last is not None and picture.pts <= last:
-                    raise UnreadableMedia(
-                        f"{name} has two pictures for one moment, or time that runs backwards, at "
-                        f"{clock(Instant(pts=last, time_base=time_base))}.",
-                        advice="Write it anew with an editor or FFmpeg, so that its time stamps rise.",
-                    )
-                last, step = picture.pts, picture.duration or step
+                if pts is None:
+                    pts = 0 if last is None else last + step
+                elif last is not None and pts <= last:
+                    if (last - pts) * time_base > _SLIP:
+                        raise _damaged(name, last, time_base)
+                    pts = last + 1
+                expected = {stamp for stamp in expected if stamp > pts}
+                picture.pts, last, step = pts, pts, picture.duration or step
                 yield picture
     except av.error.FFmpegError as error:
         raise _damaged(name, last, time_base) from error
+    end = 0 if last is None else (last + step) * time_base
+    if promised_end(stream) - end > max(_SHORTFALL, end / 50):
+        raise _damaged(name, last, time_base)
 
 
 def _damaged(name: str, last: int | None, time_base: Fraction) -> UnreadableMedia:

@@ -40,7 +40,9 @@ class Orientation:
 
     @property
     def degrees_clockwise(self) -> int:
-        return round(math.degrees(math.atan2(self.b, self.a))) % 360
+        """The turn, after mirroring left to right where the matrix mirrors."""
+        handedness = self.a * self.d - self.b * self.c
+        return round(math.degrees(math.atan2(self.b * handedness, self.a * handedness))) % 360
 
     def apply(self, plane: Plane) -> Plane:
         """Turn and mirror a plane (HxW) as a player would; contiguous."""

@@ -59,10 +59,9 @@ def describe(path: Path) -> SourceInfo:
     sha256 = sha256_of(path)
     if is_image(path):
         return describe_image(path, sha256)
+    check_complete(path)
     with reading(path) as container:
-        kind = container.format.name.split(",")[0]
         stream = main_video(container, path)
-        check_complete(path, kind)
         _check_decodable(stream, path)
         check_size((stream.height, stream.width), path.name)
         first = _first_frame(container, stream, path)
