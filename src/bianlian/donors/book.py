@@ -85,6 +85,7 @@ class Donors:
         donors._receipts.mkdir(exist_ok=True, mode=0o700)
         if not donors._status_path.exists() and next(ledger.entries(), None) is None:
             write_whole(donors._status_path, revocation.issue(installation, (), now))
+        donors._finish()
         return donors
 
     # Enrolling
@@ -106,7 +107,7 @@ class Donors:
             CallerError: the name is taken or unfit.
             ConsentRefused: challenge-…, capture-replayed, clock-set-back.
         """
-        with self._recording(now):
+        with self._recording(now, challenge=challenge.id[:64]):
             self.ledger.refuse_old_clock(now)
             self._check_new(name, challenge, capture_sha256, now, self.ledger)
 
@@ -118,9 +119,15 @@ class Donors:
         """
         donor_id, receipt_id = f"d-{self._rng.getrandbits(64):016x}", f"r-{self._rng.getrandbits(64):016x}"
         capture_sha256 = _digest(enrolment.capture.open("rb"))
+        if (enrolment.report.capture_sha256, enrolment.report.challenge) != (capture_sha256, enrolment.challenge.id):
+            raise ConsentRefused(
+                "The recording is not the one that was checked.",
+                code="capture-changed",
+                advice="Leave the file alone while it is enrolled.",
+            )
         self.vault.create(donor_id)
         try:
-            with self._recording(now), self.ledger.exclusive(now) as writer:
+            with self._recording(now, challenge=enrolment.challenge.id), self.ledger.exclusive(now) as writer:
                 self._check_new(enrolment.name, enrolment.challenge, capture_sha256, now, writer)
                 key = Ed25519PrivateKey.generate()
                 taken = [int(entry.facts["status_index"]) for entry in writer.entries("enrol")]
@@ -187,15 +194,23 @@ class Donors:
         return None
 
     def status(self, now: datetime) -> bytes:
-        """The signed status list, renewed when its time is over.
+        """The signed status list; issued anew when its time is over, or when the ledger has more withdrawals.
 
         Raises:
-            ConsentRefused: status-missing, status-bad; status-mismatch when it says otherwise than the ledger.
+            ConsentRefused: status-missing, status-bad; status-mismatch when it names a withdrawal that the ledger does not have.
         """
         with self.ledger.exclusive(now) as writer:
-            document = self._checked_status(writer)
-            if now > revocation.read(document, self.installation.public_key).valid_until:
-                document = self._issue_status(writer, now)
+            document = self._read_status()
+            listed, withdrawn = revocation.read(document, self.installation.public_key), _withdrawn(writer)
+            if listed.revoked - withdrawn:
+                raise ConsentRefused(
+                    "The status list names a withdrawal that the ledger does not have.",
+                    code="status-mismatch",
+                    advice="The ledger was replaced by an older copy. Restore the newest backup of the data folder.",
+                )
+            if now > listed.valid_until or listed.revoked != withdrawn:
+                document = revocation.issue(self.installation, withdrawn, now)
+                write_whole(self._status_path, document)
         return document
 
     # Using
@@ -206,7 +221,12 @@ class Donors:
         Raises:
             ConsentRefused: see `consent`.
         """
-        facts: dict[str, Fact] = {"donor": donor_id, "job": use.job_id, "source_sha256": use.source_sha256, "person": use.person}
+        facts: dict[str, Fact] = {
+            "donor": donor_id,
+            "job": use.job_id,
+            "source_sha256": use.source_sha256,
+            "person": use.person,
+        }
         with self._recording(now, **facts):
             status, evidence = self.status(now), self._evidence(donor_id)
             with self.ledger.exclusive(now) as writer:
@@ -232,8 +252,10 @@ class Donors:
                         "source_sha256": use.source_sha256, "output_sha256": output_sha256,
                     })  # fmt: skip
 
-    def note_production(self, production: Production, job_id: str, persons: Sequence[int], now: datetime) -> None:
-        """Write down on what basis each person of a job is replaced; a basis "receipt" must be an enrolled, valid one.
+    def note_production(
+        self, production: Production, job_id: str, source_sha256: str, persons: Sequence[int], now: datetime
+    ) -> None:
+        """Write down on what basis each person of a file is replaced; a basis "receipt" must be an enrolled, valid one.
 
         Raises:
             ConsentRefused: performer-missing, or why the performer's receipt does not cover it.
@@ -241,9 +263,13 @@ class Donors:
         with self._recording(now, job=job_id, performer_sha256=production.sha256):
             for person in persons:
                 basis = production.basis_of(person)
-                facts: dict[str, Fact] = {"job": job_id, "person": person, "basis": basis.basis, "performer_sha256": production.sha256}
+                facts: dict[str, Fact] = {
+                    "job": job_id, "person": person, "source_sha256": source_sha256, "basis": basis.basis,
+                    "performer_sha256": production.sha256,
+                }  # fmt: skip
                 if basis.basis == "receipt":
-                    facts["receipt"] = self._performer_receipt(basis.reference, production, job_id, person, now)
+                    use = production.use(job_id, source_sha256, person)
+                    facts["receipt"] = self._performer_receipt(basis.reference, use, now)
                 self.ledger.append("performer", facts, now)
 
     def note_refusal(self, refusal: Refusal, now: datetime, **facts: Fact) -> None:
@@ -265,10 +291,11 @@ class Donors:
         donor_id, receipt = self._by_any_name(name_or_receipt)
         with self.ledger.exclusive(now) as writer:
             if not any(entry.facts["receipt"] == receipt.id for entry in writer.entries("revoke")):
-                self._checked_status(writer)
-                writer.append("revoke", {"donor": donor_id, "receipt": receipt.id, "status_index": receipt.status_index})
-                self._issue_status(writer, now)
+                writer.append(
+                    "revoke", {"donor": donor_id, "receipt": receipt.id, "status_index": receipt.status_index}
+                )
         self.vault.erase(donor_id)
+        self.status(now)
         return receipt.id
 
     def erase(self, name: str, now: datetime) -> str:
@@ -284,7 +311,9 @@ class Donors:
     ) -> None:
         name = _tidy(name)
         if any(name == donor.name for donor in self.list()):
-            raise CallerError(f"There is a donor {name!r} already.", advice="Choose another name, or first: bianlian donor erase")
+            raise CallerError(
+                f"There is a donor {name!r} already.", advice="Choose another name, or first: bianlian donor erase"
+            )
         enrolled = list(ledger.entries("enrol"))
         check_challenge(challenge, self.installation, now, enrolled)
         if any(entry.facts["capture"] == self._seen_mark(capture_sha256) for entry in enrolled):
@@ -293,6 +322,14 @@ class Donors:
                 code="capture-replayed",
                 advice="Record a new take for a new challenge.",
             )
+
+    def _finish(self) -> None:
+        """Erase what a crash left: donors whose withdrawal is noted, and enrolments that never came into the ledger."""
+        withdrawn = {entry.facts["donor"] for entry in self.ledger.entries("revoke")}
+        enrolled = {entry.facts["donor"] for entry in self.ledger.entries("enrol")}
+        for donor_id in self.vault.donors():
+            if donor_id in withdrawn or (donor_id not in enrolled and self.vault.is_abandoned(donor_id)):
+                self.vault.erase(donor_id)
 
     def _store(self, donor_id: str, enrolment: Enrolment, receipt: Receipt, key: Ed25519PrivateKey) -> None:
         with enrolment.capture.open("rb") as capture:
@@ -326,13 +363,17 @@ class Donors:
         mine = [entry for entry in entries if entry.facts.get("receipt") == receipt.id]
         enrolled = [entry for entry in mine if entry.kind == "enrol"]
         if receipt.donor_id != donor_id or [entry.facts["receipt_sha256"] for entry in enrolled] != [receipt.sha256]:
-            raise ConsentRefused("The ledger does not know this receipt.", code="receipt-unknown", advice="Enrol the donor again.")
+            raise ConsentRefused(
+                "The ledger does not know this receipt.", code="receipt-unknown", advice="Enrol the donor again."
+            )
         history = History(
             last_entry=entries[-1].at,
             is_revoked=any(entry.kind == "revoke" for entry in mine),
             released=frozenset(_result(entry) for entry in mine if entry.kind == "release"),
         )
-        return Papers(receipt=document, status=status, trust=self.installation.public_key, evidence=evidence, history=history)
+        return Papers(
+            receipt=document, status=status, trust=self.installation.public_key, evidence=evidence, history=history
+        )
 
     def _evidence(self, donor_id: str) -> Evidence:
         if donor_id not in self.vault.donors():
@@ -343,39 +384,21 @@ class Donors:
             notice_sha256=hashlib.sha256(self.vault.read(donor_id, NOTICE)).hexdigest(),
         )
 
-    def _performer_receipt(self, name: str, production: Production, job_id: str, person: int, now: datetime) -> str:
+    def _performer_receipt(self, name: str, use: Use, now: datetime) -> str:
         donor = self.find(name)
-        use = Use(
-            job_id=job_id, source_sha256="", person=person, purpose=production.purpose, project=production.project,
-            publication=production.publication, regions=production.regions, contains=production.contains,
-        )  # fmt: skip
         status, evidence = self.status(now), self._evidence(donor.id)
         with self.ledger.exclusive(now) as writer:
             return consent.check(self._papers(donor.id, status, evidence, writer), use, now).id
 
-    def _checked_status(self, writer: LedgerWriter) -> bytes:
-        """The list on disk, if it is ours and says what the ledger says."""
+    def _read_status(self) -> bytes:
         try:
-            document = self._status_path.read_bytes()
+            return self._status_path.read_bytes()
         except FileNotFoundError as error:
             raise ConsentRefused(
                 "The status list of withdrawn consents is missing.",
                 code="status-missing",
                 advice="Restore status-list.jwt from your backup.",
             ) from error
-        listed = revocation.read(document, self.installation.public_key)
-        if listed.revoked != _revoked_indices(writer):
-            raise ConsentRefused(
-                "The status list says otherwise than the ledger.",
-                code="status-mismatch",
-                advice="An old copy may have been put in its place. Restore both from the same backup.",
-            )
-        return document
-
-    def _issue_status(self, writer: LedgerWriter, now: datetime) -> bytes:
-        document = revocation.issue(self.installation, _revoked_indices(writer), now)
-        write_whole(self._status_path, document)
-        return document
 
     def _commit(self, donor_id: str, template: bytes) -> str:
         return hmac.digest(self.vault.secret(donor_id, "template"), template, "sha256").hex()
@@ -394,7 +417,7 @@ class Donors:
             raise
 
 
-def _revoked_indices(writer: LedgerWriter) -> frozenset[int]:
+def _withdrawn(writer: LedgerWriter) -> frozenset[int]:
     return frozenset(int(entry.facts["status_index"]) for entry in writer.entries("revoke"))
 
 

@@ -25,12 +25,16 @@ from bianlian.records.track import Person, Track
 
 _TURNED = 0.9
 """Share of a turn's reach from which on the head counts as turned."""
+_ROUNDS = 10
+"""Of 2-means; it settles within five on all clips."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CaptureReport:
     """A capture that passed."""
 
+    challenge: str
+    """Id of the challenge that it answers."""
     capture_sha256: str
     person: int
     """Number of the donor in the track."""
@@ -41,7 +45,7 @@ class CaptureReport:
     template: F32
     """128: the mean identity embedding, little-endian float32."""
     identity_spread: float
-    """Largest distance of a sampled embedding from the template."""
+    """Distance between the two groups that the sampled embeddings part into best; small for one person."""
     coverage: Coverage
 
     def __post_init__(self) -> None:
@@ -87,6 +91,7 @@ def check_capture(
     _check_talk(series, acts[-1].end, rules)
     liveness.check_unrepeated(series, int(np.searchsorted(series.seconds, acts[-1].end)), rules)
     return CaptureReport(
+        challenge=challenge.id,
         capture_sha256=track.info.source_sha256,
         person=series.person,
         acts=acts,
@@ -112,10 +117,31 @@ def _one_person(track: Track, series: Series, rules: CaptureRules) -> tuple[F32,
         )
     template = donor.embedding.astype("<f4")
     distances = np.linalg.norm(donor.embeddings - template, axis=1)
-    worst = int(distances.argmax())
-    if distances[worst] > rules.identity:
-        raise _another(float(series.seconds[donor.embedding_frames[worst]]))
-    return template, float(distances[worst])
+    apart, is_second = part(donor.embeddings)
+    if apart > rules.identity or distances.max() > rules.stranger:
+        first = int(is_second.argmax()) if apart > rules.identity else int(distances.argmax())
+        raise _another(float(series.seconds[donor.embedding_frames[first]]))
+    return template, apart
+
+
+def part(embeddings: F32) -> tuple[float, np.ndarray]:
+    """Part embeddings into the two groups that are furthest apart (2-means from the two most distant samples).
+
+    Args:
+        embeddings: Nx128, N at least 2.
+
+    Returns:
+        Distance of the groups' means, and N bool: belongs to the group that the first sample does not belong to.
+    """
+    distance = np.linalg.norm(embeddings[:, None] - embeddings[None], axis=2)
+    one, two = (embeddings[index] for index in np.unravel_index(distance.argmax(), distance.shape))
+    is_two = np.zeros(len(embeddings), bool)
+    for _ in range(_ROUNDS):
+        is_two = np.linalg.norm(embeddings - two, axis=1) < np.linalg.norm(embeddings - one, axis=1)
+        if is_two.all() or not is_two.any():
+            return 0.0, np.zeros(len(embeddings), bool)
+        one, two = embeddings[~is_two].mean(axis=0), embeddings[is_two].mean(axis=0)
+    return float(np.linalg.norm(one - two)), is_two ^ is_two[0]
 
 
 def _refuse_stranger(person: Person, series: Series, rules: CaptureRules) -> None:

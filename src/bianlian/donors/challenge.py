@@ -90,7 +90,9 @@ def parse_challenge(document: bytes) -> Challenge:
         if challenge.content != {name: value for name, value in body.items() if name != "signature"}:
             raise ValueError("a time is not written as this program writes it")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ConsentRefused(f"The challenge cannot be read: {error}.", code="challenge-malformed", advice=_ANOTHER) from error
+        raise ConsentRefused(
+            f"The challenge cannot be read: {error}.", code="challenge-malformed", advice=_ANOTHER
+        ) from error
     return challenge
 
 
@@ -109,10 +111,14 @@ def check_challenge(challenge: Challenge, installation: Installation, now: datet
     signature = bytes.fromhex(challenge.signature) if _is_hex(challenge.signature) else b""
     if not installation.has_signed(_PURPOSE, rfc8785.dumps(challenge.content), signature):
         raise ConsentRefused(
-            "This installation did not issue this challenge, or it was changed.", code="challenge-tampered", advice=_ANOTHER
+            "This installation did not issue this challenge, or it was changed.",
+            code="challenge-tampered",
+            advice=_ANOTHER,
         )
     if not is_legal(challenge.acts) or challenge.expires - challenge.issued != LIFETIME:
-        raise ConsentRefused("The challenge asks for what no challenge asks.", code="challenge-illegal", advice=_ANOTHER)
+        raise ConsentRefused(
+            "The challenge asks for what no challenge asks.", code="challenge-illegal", advice=_ANOTHER
+        )
     if now < challenge.issued - CLOCK_TOLERANCE:
         raise ConsentRefused(
             f"The challenge was issued at {stamp(challenge.issued)}, which is in the future.",
@@ -120,7 +126,9 @@ def check_challenge(challenge: Challenge, installation: Installation, now: datet
             advice="Set this machine's clock right.",
         )
     if now > challenge.expires:
-        raise ConsentRefused(f"The challenge expired at {stamp(challenge.expires)}.", code="challenge-expired", advice=_ANOTHER)
+        raise ConsentRefused(
+            f"The challenge expired at {stamp(challenge.expires)}.", code="challenge-expired", advice=_ANOTHER
+        )
     if any(entry.facts.get("challenge") == challenge.id for entry in used):
         raise ConsentRefused("The challenge was already answered once.", code="challenge-used", advice=_ANOTHER)
 

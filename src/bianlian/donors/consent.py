@@ -2,9 +2,9 @@
 
 In this order, each step refusing with a code of its own:
  1. the receipt is signed by the donor and by the installation that is trusted                receipt-bad
- 2. the status list is that installation's, unchanged and fresh                              status-bad, status-stale
- 3. the consent is not withdrawn, by the list or by the ledger                                revoked
- 4. the clock does not stand before the ledger's last entry                                   clock-set-back
+ 2. the clock does not stand before the ledger's last entry                                   clock-set-back
+ 3. the status list is that installation's, unchanged and fresh                              status-bad, status-stale
+ 4. the consent is not withdrawn, by the list or by the ledger                                revoked
  5. notice, recording and enrolled face are those that the receipt names                      notice-, capture-, template-mismatch
  6. the use is within scope and term                                                          scope-…
  7. the consent is not used up                                                                used-up
@@ -80,8 +80,22 @@ def confirm(grant: Grant, papers: Papers, use: Use, now: datetime) -> None:
         ConsentRefused: as `authorise`; grant-mismatch when the grant says otherwise than the papers.
     """
     receipt = check(papers, use, now)
-    granted = (grant.donor_id, grant.receipt_sha256, grant.template_commitment, grant.job_id, grant.source_sha256, grant.person)
-    found = (receipt.donor_id, receipt.sha256, receipt.evidence.template_commitment, use.job_id, use.source_sha256, use.person)
+    granted = (
+        grant.donor_id,
+        grant.receipt_sha256,
+        grant.template_commitment,
+        grant.job_id,
+        grant.source_sha256,
+        grant.person,
+    )
+    found = (
+        receipt.donor_id,
+        receipt.sha256,
+        receipt.evidence.template_commitment,
+        use.job_id,
+        use.source_sha256,
+        use.person,
+    )
     rights = (grant.purpose, grant.permits_opening_label, grant.expires)
     if granted != found or rights != (use.purpose, receipt.scope.artistic_work, receipt.scope.until):
         raise ConsentRefused("The grant is for another use than this one.", code="grant-mismatch")
@@ -94,16 +108,16 @@ def check(papers: Papers, use: Use, now: datetime) -> Receipt:
         ConsentRefused: with the code of the first step that failed.
     """
     receipt = verify_receipt(papers.receipt, papers.trust)
-    status = revocation.read(papers.status, papers.trust)
-    status.require_fresh(now)
-    if status.is_revoked(receipt.status_index) or papers.history.is_revoked:
-        raise ConsentRefused("The donor has withdrawn this consent.", code="revoked", advice="Cast another donor.")
     if now < papers.history.last_entry - CLOCK_TOLERANCE:
         raise ConsentRefused(
             f"The clock says {stamp(now)}, but the ledger was already written at {stamp(papers.history.last_entry)}.",
             code="clock-set-back",
             advice="Set this machine's clock right.",
         )
+    status = revocation.read(papers.status, papers.trust)
+    status.require_fresh(now)
+    if status.is_revoked(receipt.status_index) or papers.history.is_revoked:
+        raise ConsentRefused("The donor has withdrawn this consent.", code="revoked", advice="Cast another donor.")
     _check_evidence(receipt.evidence, papers.evidence)
     check_scope(receipt.scope, use, now)
     others = papers.history.released - {(use.job_id, use.source_sha256, use.person)}

@@ -89,7 +89,9 @@ def is_signed(key: Ed25519PublicKey, purpose: str, message: bytes, signature: by
 
 def derive(secret: bytes, purpose: str, salt: bytes = b"") -> bytes:
     """32 bytes from `secret` (HKDF-SHA256, RFC 5869)."""
-    return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=salt, info=f"bianlian/{purpose}".encode()).derive(secret)
+    return HKDF(algorithm=hashes.SHA256(), length=KEY_BYTES, salt=salt, info=f"bianlian/{purpose}".encode()).derive(
+        secret
+    )
 
 
 def _bound(purpose: str, message: bytes) -> bytes:

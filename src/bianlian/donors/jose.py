@@ -31,6 +31,12 @@ def public_jwk(key: Ed25519PublicKey) -> dict[str, str]:
     return {name: str(members[name]) for name in ("crv", "kty", "x")}
 
 
+def private_jwk(key: Ed25519PrivateKey) -> dict[str, str]:
+    """The private key as a JWK, for its owner: {"crv", "d", "kty", "x"}."""
+    members = _private(key).as_dict(private=True)
+    return {name: str(members[name]) for name in ("crv", "d", "kty", "x")}
+
+
 def from_jwk(members: dict[str, Any]) -> Ed25519PublicKey:
     """The public key of a JWK.
 

@@ -153,7 +153,11 @@ class Ledger:
                 raise _altered(str(error)) from error
         previous, found, roots = "", list[bytes](), list[str]()
         for number, entry in enumerate(entries):
-            if entry.seq != number or entry.previous != previous or rfc8785.dumps(json.loads(entry.content)) != entry.content:
+            if (
+                entry.seq != number
+                or entry.previous != previous
+                or rfc8785.dumps(json.loads(entry.content)) != entry.content
+            ):
                 raise _altered(f"entry {number} does not follow from the one before")
             if number and entry.at < entries[number - 1].at:
                 raise _altered(f"entry {number} is older than the one before")
@@ -279,7 +283,12 @@ def _parse(seq: int, content: bytes) -> Entry:
     if body["seq"] != seq:
         raise ValueError(f"entry {seq} is numbered {body['seq']}")
     return Entry(
-        seq=seq, at=moment(body["at"]), kind=body["kind"], facts=body["facts"], previous=body["previous"], content=content
+        seq=seq,
+        at=moment(body["at"]),
+        kind=body["kind"],
+        facts=body["facts"],
+        previous=body["previous"],
+        content=content,
     )
 
 

@@ -51,7 +51,9 @@ def check_clock(series: Series, rules: CaptureRules) -> None:
     worst = int(steps.argmax())
     if steps[worst] > rules.longest_gap_s or steps.min() <= 0:
         raise ConsentRefused(
-            f"The recording pauses at {series.seconds[worst]:.1f} s for {steps[worst]:.1f} s.", code="capture-gap", advice=_TAKE
+            f"The recording pauses at {series.seconds[worst]:.1f} s for {steps[worst]:.1f} s.",
+            code="capture-gap",
+            advice=_TAKE,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from bianlian.donors.scope import PUBLICATIONS, PURPOSES
 from bianlian.errors import CallerError, ConsentRefused
+from bianlian.records.donor import Use
 
 BASES = ("own-footage", "contract", "synthetic", "archival", "receipt")
 """The maker is the performer; a signed agreement; nobody, a rendered figure; footage with rights cleared; the performer's own receipt."""
@@ -64,6 +65,13 @@ class Production:
     performers: tuple[Performer, ...]
     sha256: str
     """Digest of the file; it goes into the ledger."""
+
+    def use(self, job_id: str, source_sha256: str, person: int) -> Use:
+        """The use of one donor's face in this production."""
+        return Use(
+            job_id=job_id, source_sha256=source_sha256, person=person, purpose=self.purpose, project=self.project,
+            publication=self.publication, regions=self.regions, contains=self.contains,
+        )  # fmt: skip
 
     def basis_of(self, person: int) -> Performer:
         """The basis for a person.

@@ -78,7 +78,9 @@ class Agreement:
     """Where the donor is: ISO 3166-1 alpha-2, or "unknown"."""
 
 
-def sign_receipt(agreement: Agreement, donor_key: Ed25519PrivateKey, installation: Installation, now: datetime) -> Receipt:
+def sign_receipt(
+    agreement: Agreement, donor_key: Ed25519PrivateKey, installation: Installation, now: datetime
+) -> Receipt:
     """Write a receipt and sign it with both keys."""
     payload = rfc8785.dumps(_payload(agreement, donor_key.public_key(), installation, now))
     document = jose.sign_general(payload, [donor_key, installation.signing_key])
@@ -127,13 +129,19 @@ def readable(receipt: Receipt) -> dict[str, Any]:
     return json.loads(jose.peek_general(receipt.document))
 
 
-def _payload(agreement: Agreement, donor: Ed25519PublicKey, installation: Installation, now: datetime) -> dict[str, Any]:
+def _payload(
+    agreement: Agreement, donor: Ed25519PublicKey, installation: Installation, now: datetime
+) -> dict[str, Any]:
     scope, challenge, evidence = agreement.scope, agreement.challenge, agreement.evidence
     return {
         "schema_version": SCHEMA,
         "record_id": agreement.receipt_id,
         "created": stamp(now),
-        "principal": {"pseudonym": agreement.donor_id, "key": jose.public_jwk(donor), "thumbprint": jose.thumbprint(donor)},
+        "principal": {
+            "pseudonym": agreement.donor_id,
+            "key": jose.public_jwk(donor),
+            "thumbprint": jose.thumbprint(donor),
+        },
         "party": {"role": "face-owner"},
         "controller": {
             "name": agreement.notice.controller.name,
@@ -162,7 +170,10 @@ def _payload(agreement: Agreement, donor: Ed25519PublicKey, installation: Instal
         },
         "adult": {"declared": True},
         "validity": {"from": stamp(scope.start), "until": stamp(scope.until)},
-        "withdrawal": {"how": "bianlian donor revoke, or a word to the controller", "contact": agreement.notice.controller.contact},
+        "withdrawal": {
+            "how": "bianlian donor revoke, or a word to the controller",
+            "contact": agreement.notice.controller.contact,
+        },
         "status": {
             "type": "BitstringStatusListEntry",
             "statusPurpose": "revocation",

@@ -129,4 +129,6 @@ def _decode(encoded: str) -> frozenset[int]:
     bits = opener.decompress(packed, LENGTH // 8)
     if len(bits) != LENGTH // 8:
         raise ValueError("a list of another length")
-    return frozenset(8 * byte + bit for byte, value in enumerate(bits) if value for bit in range(8) if value & (0x80 >> bit))
+    return frozenset(
+        8 * byte + bit for byte, value in enumerate(bits) if value for bit in range(8) if value & (0x80 >> bit)
+    )

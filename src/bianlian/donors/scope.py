@@ -84,7 +84,9 @@ def parse_scope(text: str) -> Scope:
     try:
         body = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise CallerError(f"The scope file is not TOML: {error}.", advice="Compare it with: bianlian donor scope-example") from error
+        raise CallerError(
+            f"The scope file is not TOML: {error}.", advice="Compare it with: bianlian donor scope-example"
+        ) from error
     unknown = sorted(set(body) - _KEYS)
     if unknown:
         raise _wrong(unknown[0], f"is not a key of a scope; there are: {', '.join(sorted(_KEYS))}")
@@ -132,13 +134,21 @@ def check_scope(scope: Scope, use: Use, now: datetime) -> None:
     if use.purpose not in scope.purposes:
         raise _outside("purpose", f'The donor allows {", ".join(scope.purposes)}; asked was "{use.purpose}".')
     if scope.projects and "any" not in scope.projects and use.project not in scope.projects:
-        raise _outside("project", f'The donor allows the projects {", ".join(scope.projects)}; asked was "{use.project}".')
+        raise _outside(
+            "project", f'The donor allows the projects {", ".join(scope.projects)}; asked was "{use.project}".'
+        )
     if scope.files and use.source_sha256 not in scope.files:
         raise _outside("file", "This footage is not among the files that the donor allows.")
-    if use.publication not in PUBLICATIONS or PUBLICATIONS.index(use.publication) > PUBLICATIONS.index(scope.publication):
-        raise _outside("publication", f'The donor allows publication up to "{scope.publication}"; asked was "{use.publication}".')
+    if use.publication not in PUBLICATIONS or PUBLICATIONS.index(use.publication) > PUBLICATIONS.index(
+        scope.publication
+    ):
+        raise _outside(
+            "publication", f'The donor allows publication up to "{scope.publication}"; asked was "{use.publication}".'
+        )
     if not use.regions or not all(_covers(scope.regions, region) for region in use.regions):
-        raise _outside("region", f"The donor allows {', '.join(scope.regions)}; asked was {', '.join(use.regions) or 'nothing'}.")
+        raise _outside(
+            "region", f"The donor allows {', '.join(scope.regions)}; asked was {', '.join(use.regions) or 'nothing'}."
+        )
 
 
 def scope_to_json(scope: Scope) -> dict[str, Any]:
@@ -174,7 +184,9 @@ def _require_adult(body: dict[str, Any]) -> None:
         )
 
 
-def _words(body: dict[str, Any], key: str, default: tuple[str, ...] | None, known: Sequence[str] = ()) -> tuple[str, ...]:
+def _words(
+    body: dict[str, Any], key: str, default: tuple[str, ...] | None, known: Sequence[str] = ()
+) -> tuple[str, ...]:
     value = body.get(key, default)
     if isinstance(value, str):
         value = [value]

@@ -15,6 +15,10 @@ from bianlian.records.track import Track
 
 _BLOCK = 256
 """Frames read from the track at a time."""
+_BROWS = [70, 63, 105, 66, 107, 336, 296, 334, 293, 300]
+"""Upper rims of both brows."""
+_EYES = [33, 133, 362, 263]
+"""Corners of both eyes; the outer ones first and last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,6 +36,9 @@ class Series:
     size_px: F32
     expression: F32
     """N x 52."""
+    brows: F32
+    """Height of the brows over the eyes, over the distance of the eyes' outer corners; in depth too, so that it holds under
+    every pose."""
     points_image: F32
     """N x 468 x 2, pixels; without the irises, which move by themselves."""
     person: int
@@ -39,7 +46,7 @@ class Series:
 
     def __post_init__(self) -> None:
         count = len(self.seconds)
-        for name in ("yaw", "pitch", "size_px"):
+        for name in ("yaw", "pitch", "size_px", "brows"):
             object.__setattr__(self, name, frozen(getattr(self, name), name, (count,), np.float32))
         object.__setattr__(self, "expression", frozen(self.expression, "expression", (count, EXPRESSIONS), np.float32))
         shape = (count, LANDMARKS - 10, 2)
@@ -61,7 +68,7 @@ def read_series(track: Track, instants: Sequence[Instant]) -> Series:
         )
     donor = max(info.persons, key=lambda person: person.frame_count).number
     count = info.frame_count
-    yaw, pitch, size = (np.full(count, np.nan, np.float32) for _ in range(3))
+    yaw, pitch, size, brows = (np.full(count, np.nan, np.float32) for _ in range(4))
     expression = np.full((count, EXPRESSIONS), np.nan, np.float32)
     points = np.full((count, LANDMARKS - 10, 2), np.nan, np.float32)
     present, second = np.zeros(count, bool), np.zeros(count, np.float32)
@@ -73,14 +80,21 @@ def read_series(track: Track, instants: Sequence[Instant]) -> Series:
                     face = tracked.face
                     present[index] = not tracked.is_interpolated
                     yaw[index], pitch[index], size[index] = face.pose.yaw, face.pose.pitch, face.quality.size_px
+                    brows[index] = brow_height(face.points_image)
                     expression[index], points[index] = face.expression, face.points_image[: LANDMARKS - 10, :2]
             second[index] = _largest_other(faces, donor)
             index += 1
     seconds = np.array([float(instant.exact - instants[0].exact) for instant in instants])
     return Series(
-        seconds=seconds, is_present=present, second_face=second, yaw=yaw, pitch=pitch, size_px=size, expression=expression,
+        seconds=seconds, is_present=present, second_face=second, yaw=yaw, pitch=pitch, size_px=size, brows=brows, expression=expression,
         points_image=points, person=donor,
     )  # fmt: skip
+
+
+def brow_height(points_image: F32) -> float:
+    """Brows over eyes for one face, 478x3: their middles' distance over that of the eyes' outer corners."""
+    apart = np.linalg.norm(points_image[_BROWS].mean(axis=0) - points_image[_EYES].mean(axis=0))
+    return float(apart / np.linalg.norm(points_image[_EYES[-1]] - points_image[_EYES[0]]))
 
 
 def runs(mask: np.ndarray) -> list[tuple[int, int]]:
@@ -91,7 +105,9 @@ def runs(mask: np.ndarray) -> list[tuple[int, int]]:
 
 def _largest_other(faces: Sequence[TrackedFace], donor: int) -> float:
     own = [tracked.face.quality.size_px for tracked in faces if tracked.person == donor]
-    others = [tracked.face.quality.size_px for tracked in faces if tracked.person != donor and not tracked.is_interpolated]
+    others = [
+        tracked.face.quality.size_px for tracked in faces if tracked.person != donor and not tracked.is_interpolated
+    ]
     if not others:
         return 0.0
     return max(others) / own[0] if own else np.inf

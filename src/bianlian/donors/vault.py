@@ -12,6 +12,7 @@ import io
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,7 @@ _HEADER = len(_MAGIC) + _SALT
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _KEY_FILE = "key"
 _SUFFIX = ".sealed"
+_ABANDONED_S = 3600.0
 
 
 class Vault:
@@ -61,6 +63,10 @@ class Vault:
     def donors(self) -> tuple[str, ...]:
         """Pseudonyms of all donors that can be opened."""
         return tuple(sorted(folder.name for folder in self._folder.iterdir() if (folder / _KEY_FILE).is_file()))
+
+    def is_abandoned(self, donor_id: str) -> bool:
+        """Whether nothing was written about a donor for an hour, longer than any enrolment lasts."""
+        return time.time() - self._folder_of(donor_id).stat().st_mtime > _ABANDONED_S
 
     def list(self, donor_id: str) -> tuple[str, ...]:
         """Names of a donor's files."""
