@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from random import Random
 
 ACTS = ("turn-left", "turn-right", "look-up", "look-down", "open-mouth", "close-eyes", "smile", "raise-brows")
@@ -43,7 +44,7 @@ def is_legal(acts: Sequence[str]) -> bool:
     return (
         len(acts) == ACTS_PER_CHALLENGE
         and all(act in ACTS for act in acts)
-        and all(first != second for first, second in zip(acts, acts[1:], strict=False))
+        and all(first != second for first, second in pairwise(acts))
         and not TURNS.isdisjoint(acts)
         and not FACE_ACTS.isdisjoint(acts)
     )

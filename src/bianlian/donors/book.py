@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,7 +29,8 @@ from bianlian.donors.notices import Notice
 from bianlian.donors.performer import Production
 from bianlian.donors.receipts import Agreement, Evidence, Receipt, sign_receipt, verify_receipt
 from bianlian.donors.scope import Scope
-from bianlian.donors.vault import Vault
+from bianlian.donors.vault import CHUNK, Vault
+from bianlian.donors.withdrawals import Withdrawals
 from bianlian.errors import CallerError, ConsentRefused, Refusal
 from bianlian.records.donor import Use
 from bianlian.records.grant import Grant
@@ -70,7 +71,8 @@ class Donors:
 
     def __init__(self, home: Path, installation: Installation, ledger: Ledger, rng: Random) -> None:
         self.installation, self.ledger, self.vault = installation, ledger, Vault(home, installation)
-        self._receipts, self._status_path, self._rng = home / "receipts", home / "status-list.jwt", rng
+        self._receipts, self._rng = home / "receipts", rng
+        self._withdrawals = Withdrawals(home / "status-list.jwt", installation, ledger)
 
     @classmethod
     def open(cls, home: Path, now: datetime, *, rng: Random, passphrase: str = "") -> Donors:
@@ -83,8 +85,7 @@ class Donors:
         ledger = Ledger.open(home / "ledger.sqlite", installation)
         donors = cls(home, installation, ledger, rng)
         donors._receipts.mkdir(exist_ok=True, mode=0o700)
-        if not donors._status_path.exists() and next(ledger.entries(), None) is None:
-            write_whole(donors._status_path, revocation.issue(installation, (), now))
+        donors._withdrawals.begin(now)
         donors._finish()
         return donors
 
@@ -144,7 +145,8 @@ class Donors:
                 receipt = sign_receipt(agreement, key, self.installation, now)
                 self._store(donor_id, enrolment, receipt, key)
                 writer.append("enrol", {
-                    "donor": donor_id, "receipt": receipt_id, "receipt_sha256": receipt.sha256, "status_index": receipt.status_index,
+                    "donor": donor_id, "receipt": receipt_id, "receipt_sha256": receipt.sha256,
+                    "status_index": receipt.status_index,
                     "challenge": enrolment.challenge.id, "capture": self._seen_mark(capture_sha256), "level": receipt.level,
                 })  # fmt: skip
         except BaseException:
@@ -188,30 +190,11 @@ class Donors:
 
     def revoked_at(self, receipt_id: str) -> datetime | None:
         """When a consent was withdrawn; None while it stands."""
-        for entry in self.ledger.entries("revoke"):
-            if entry.facts["receipt"] == receipt_id:
-                return entry.at
-        return None
+        return self._withdrawals.since(receipt_id)
 
     def status(self, now: datetime) -> bytes:
-        """The signed status list; issued anew when its time is over, or when the ledger has more withdrawals.
-
-        Raises:
-            ConsentRefused: status-missing, status-bad; status-mismatch when it names a withdrawal that the ledger does not have.
-        """
-        with self.ledger.exclusive(now) as writer:
-            document = self._read_status()
-            listed, withdrawn = revocation.read(document, self.installation.public_key), _withdrawn(writer)
-            if listed.revoked - withdrawn:
-                raise ConsentRefused(
-                    "The status list names a withdrawal that the ledger does not have.",
-                    code="status-mismatch",
-                    advice="The ledger was replaced by an older copy. Restore the newest backup of the data folder.",
-                )
-            if now > listed.valid_until or listed.revoked != withdrawn:
-                document = revocation.issue(self.installation, withdrawn, now)
-                write_whole(self._status_path, document)
-        return document
+        """The signed status list of withdrawn consents. Raises as `Withdrawals.status`."""
+        return self._withdrawals.status(now)
 
     # Using
 
@@ -289,11 +272,7 @@ class Donors:
             The receipt's id. Withdrawing twice is no error.
         """
         donor_id, receipt = self._by_any_name(name_or_receipt)
-        with self.ledger.exclusive(now) as writer:
-            if not any(entry.facts["receipt"] == receipt.id for entry in writer.entries("revoke")):
-                writer.append(
-                    "revoke", {"donor": donor_id, "receipt": receipt.id, "status_index": receipt.status_index}
-                )
+        self._withdrawals.add(receipt, now)
         self.vault.erase(donor_id)
         self.status(now)
         return receipt.id
@@ -390,16 +369,6 @@ class Donors:
         with self.ledger.exclusive(now) as writer:
             return consent.check(self._papers(donor.id, status, evidence, writer), use, now).id
 
-    def _read_status(self) -> bytes:
-        try:
-            return self._status_path.read_bytes()
-        except FileNotFoundError as error:
-            raise ConsentRefused(
-                "The status list of withdrawn consents is missing.",
-                code="status-missing",
-                advice="Restore status-list.jwt from your backup.",
-            ) from error
-
     def _commit(self, donor_id: str, template: bytes) -> str:
         return hmac.digest(self.vault.secret(donor_id, "template"), template, "sha256").hex()
 
@@ -408,7 +377,7 @@ class Donors:
         return hmac.digest(self.installation.derive("captures"), capture_sha256.encode(), "sha256").hex()
 
     @contextmanager
-    def _recording(self, now: datetime, **facts: Fact) -> Iterator[None]:
+    def _recording(self, now: datetime, **facts: Fact) -> Generator[None]:
         """Write a refusal that passes through into the ledger."""
         try:
             yield
@@ -417,17 +386,16 @@ class Donors:
             raise
 
 
-def _withdrawn(writer: LedgerWriter) -> frozenset[int]:
-    return frozenset(int(entry.facts["status_index"]) for entry in writer.entries("revoke"))
-
-
 def _result(entry: Entry) -> tuple[str, str, int]:
     return str(entry.facts["job"]), str(entry.facts["source_sha256"]), int(entry.facts["person"])
 
 
 def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
     with file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _tidy(name: str) -> str:

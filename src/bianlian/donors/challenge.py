@@ -22,7 +22,8 @@ LIFETIME = timedelta(minutes=15)
 NONCE_BITS = 128
 """FACTS 6 asks for at least 64."""
 PER_HOUR = 10
-"""Challenges that may be drawn in an hour: with 15,136 sequences, waiting for the one that an old recording answers takes two months."""
+"""Challenges that may be drawn in an hour: of 15,136 sequences, the one that an old recording answers then comes up once in two
+months."""
 _PURPOSE = "challenge"
 _ANOTHER = "Make a new one: bianlian challenge new"
 
@@ -163,8 +164,8 @@ def instructions(challenge: Challenge, language: str) -> str:
     acts = "\n".join(f"  {number}. {ENGLISH[act]}" for number, act in enumerate(challenge.acts, 1))
     return (
         "Record one take without a break, facing the camera, in good light, not mirrored:\n"
-        f"look calmly at the camera for a second. Then do these {ACTS_PER_CHALLENGE} acts; hold each for about a second, then be calm "
-        "again:\n"
+        f"look calmly at the camera for a second. Then do these {ACTS_PER_CHALLENGE} acts; hold each for about a second, "
+        "then be calm again:\n"
         f"{acts}\n"
         "Then talk to the camera for 10 to 30 seconds and move your head slowly. Begin with these words:\n"
         f'  "I agree to the use of my face within the scope that I wrote. My code is {" ".join(challenge.spoken_code)}."\n'

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -97,11 +97,10 @@ class Ledger:
             InstallationError: the ledger was altered, or another process has held it for too long.
         """
         with self.exclusive(now) as writer:
-            entry = writer.append(kind, facts)
-        return entry
+            return writer.append(kind, facts)
 
     @contextmanager
-    def exclusive(self, now: datetime) -> Iterator[LedgerWriter]:
+    def exclusive(self, now: datetime) -> Generator[LedgerWriter]:
         """Hold the ledger alone: read, decide and append with nobody between. Leaving with an error appends nothing."""
         with closing(self._connect()) as database:
             database.execute("BEGIN IMMEDIATE")

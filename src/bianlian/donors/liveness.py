@@ -197,7 +197,7 @@ def _calm(energy: np.ndarray) -> float:
 
 
 def _homography_residual(flat: F32, seen: F32) -> float:
-    import cv2
+    import cv2  # noqa: PLC0415  (slow to import)
 
     matrix, _ = cv2.findHomography(flat, seen, 0)
     if matrix is None:

@@ -1,4 +1,4 @@
-"""Merkle trees as in RFC 6962 section 2.1: leaves and nodes are hashed with different prefixes, so neither passes for the other."""
+"""Merkle trees as in RFC 6962, 2.1: leaves and nodes are hashed with different prefixes, so neither passes for the other."""
 
 from __future__ import annotations
 

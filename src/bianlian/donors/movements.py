@@ -22,8 +22,9 @@ _SHAPES = {
 }
 """Blendshapes whose mean tells an act of the face."""
 _BROWS = 30.0
-"""The brow coefficients alone stay below 0.1 for low or bearded faces (b3), so the height of the brows is added: a rise by 0.02 of
-the distance of the eyes counts as much as a coefficient of 0.6 (measured: 0.021 to 0.038 for raised brows, at most 0.018 otherwise)."""
+"""The brow coefficients alone stay below 0.1 for some faces (b3), so the height of the brows is added: a rise by 0.02 of the
+distance of the eyes counts as much as a coefficient of 0.6 (measured: raised brows 0.021 to 0.038, other acts of the face up to
+0.018)."""
 _AGAIN = "Record a new take for a new challenge."
 
 
@@ -34,7 +35,7 @@ class Neutral:
     yaw: float
     pitch: float
     face: Mapping[str, float]
-    """Mean blendshape of each act of the face."""
+    """How each act of the face measures at rest."""
 
 
 def find_neutral(series: Series, rules: CaptureRules) -> Neutral:
@@ -72,9 +73,8 @@ def find_movements(series: Series, neutral: Neutral, rules: CaptureRules) -> tup
         if not candidates:
             continue
         act = max(candidates, key=lambda name: candidates[name])
-        own = runs(channels[act] >= rules.release * min(1.0, peaks[act]))
-        first, stop = max(((max(first, a), min(stop, b)) for a, b in own), key=lambda run: run[1] - run[0])
-        start, end = float(series.seconds[first]), float(series.seconds[min(stop, len(series.seconds) - 1)])
+        longest = max(runs(_within(channels[act] >= rules.release, first, stop)), key=lambda run: run[1] - run[0])
+        start, end = (float(series.seconds[min(frame, len(series.seconds) - 1)]) for frame in longest)
         if end - start >= (rules.shortest_face_s if act in FACE_ACTS else rules.shortest_head_s):
             found.append(ActSeen(act=act, start=start, end=end, peak=peaks[act]))
     return tuple(found)
@@ -148,6 +148,12 @@ def _check_times(done: Sequence[ActSeen], rules: CaptureRules) -> None:
                 advice=f"Learn the order first, then record without long pauses. {_AGAIN}",
             )
         before = movement.end
+
+
+def _within(mask: np.ndarray, first: int, stop: int) -> np.ndarray:
+    inside = np.zeros_like(mask)
+    inside[first:stop] = mask[first:stop]
+    return inside
 
 
 def _shape(series: Series, act: str) -> np.ndarray:

@@ -42,6 +42,21 @@ def notice(language: str, controller: Controller) -> Notice:
     """
     if language not in LANGUAGES:
         raise CallerError(f"There is no notice in {language!r}.", advice=f"Choose one of: {', '.join(LANGUAGES)}")
-    text = resources.files("bianlian.donors").joinpath(f"notices/notice.{language}.md").read_text(encoding="utf-8")
-    text = text.replace("{controller}", controller.name).replace("{contact}", controller.contact)
+    text = (
+        shipped(f"notice.{language}.md")
+        .replace("{controller}", controller.name)
+        .replace("{contact}", controller.contact)
+    )
     return Notice(language=language, text=text, controller=controller)
+
+
+def shipped(name: str) -> str:
+    """A text that comes with the program.
+
+    Raises:
+        CallerError: there is none of this name, so none in this language.
+    """
+    try:
+        return resources.files("bianlian.donors").joinpath("notices", name).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise CallerError(f"There is no text {name}.", advice=f"Languages are: {', '.join(LANGUAGES)}") from error

@@ -12,7 +12,8 @@ from bianlian.errors import CallerError, ConsentRefused
 from bianlian.records.donor import Use
 
 BASES = ("own-footage", "contract", "synthetic", "archival", "receipt")
-"""The maker is the performer; a signed agreement; nobody, a rendered figure; footage with rights cleared; the performer's own receipt."""
+"""The maker is the performer; a signed agreement; nobody, a rendered figure; footage with rights cleared; the performer's own
+receipt."""
 _NEEDS = {
     "own-footage": "", "contract": "reference", "synthetic": "", "archival": "reference", "receipt": "donor",
 }  # fmt: skip

@@ -1,7 +1,7 @@
 """The receipt: one signed record per consent, readable without this program.
 
-Fields follow ISO/IEC TS 27560:2023 where they fit. RFC 8785 JSON inside a JWS with two Ed25519 signatures: the donor's key, then the
-installation's. It holds a pseudonym, commitments and digests; no name and no face.
+Fields follow ISO/IEC TS 27560:2023 where they fit. RFC 8785 JSON inside a JWS with two Ed25519 signatures: the donor's key,
+then the installation's. It holds a pseudonym, commitments and digests; no name and no face.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ LONGEST_TERM = timedelta(days=3653)
 """Ten years, the longest licence for a living person in the NO FAKES Act of 2026 as reported."""
 EU = frozenset("AT BE BG CY CZ DE DK EE ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split())
 _KEYS = frozenset(
-    "adult purposes projects files publication regions from until max_uses forbidden artistic_work".split()  # noqa: SIM905
+    "adult purposes projects files publication regions from until max_uses forbidden artistic_work".split()
 )
 _EARLIEST = timedelta(hours=14)
 """A day begins 14 hours before UTC's in the first time zone; a donor in China need not wait until 8 o'clock."""
@@ -180,7 +180,7 @@ def _require_adult(body: dict[str, Any]) -> None:
         raise ConsentRefused(
             "The scope lacks the declaration of majority: adult = true.",
             code="minor",
-            advice="Only persons of 18 or more can be donors, and only they can declare it. A guardian's consent does not replace it.",
+            advice="Only persons of 18 or more can be donors, and only they can declare it; no guardian can.",
         )
 
 

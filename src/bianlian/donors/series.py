@@ -86,7 +86,8 @@ def read_series(track: Track, instants: Sequence[Instant]) -> Series:
             index += 1
     seconds = np.array([float(instant.exact - instants[0].exact) for instant in instants])
     return Series(
-        seconds=seconds, is_present=present, second_face=second, yaw=yaw, pitch=pitch, size_px=size, brows=brows, expression=expression,
+        seconds=seconds, is_present=present, second_face=second, yaw=yaw, pitch=pitch, size_px=size, brows=brows,
+        expression=expression,
         points_image=points, person=donor,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """Help after a withdrawal: fingerprints to find copies by, and the letter that asks a platform to remove them (R35).
 
-Formats: threatexchange and StopNCII signal types (docs/consent.md); the letter has the elements of the TAKE IT DOWN Act (platforms
-answer within 48 hours) and of articles 1195 of the Chinese Civil Code and 47 of the PIPL. Not legal advice.
+Formats: threatexchange and StopNCII signal types (docs/consent.md); the letter has the elements of the TAKE IT DOWN Act
+(platforms answer within 48 hours) and of articles 1195 of the Chinese Civil Code and 47 of the PIPL. Not legal advice.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bianlian.donors.notices import shipped
 from bianlian.errors import CallerError
 from bianlian.records.donor import OutputRecord, stamp
 
@@ -40,9 +41,9 @@ def export_csv(records: Sequence[OutputRecord], case_id: str) -> str:
         CallerError: there is nothing to export.
     """
     file = io.StringIO(newline="")
-    writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(_signals(records, case_id))
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows([signal[name] for name in COLUMNS] for signal in _signals(records, case_id))
     return file.getvalue()
 
 
@@ -69,8 +70,7 @@ def takedown_letter(
         raise CallerError(
             "A letter names at least one file and one address.", advice="Say where the copy is: --at https://…"
         )
-    template = _CHINESE if language == "zh" else _ENGLISH
-    return template.format(
+    return shipped(f"takedown.{language}.txt").format(
         name=claimant.name, contact=claimant.contact, receipt=receipt_id, revoked=stamp(revoked_at), today=stamp(now)[:10],
         where="\n".join(f"  - {address}" for address in claimant.where),
         files="\n".join(f"  - SHA-256 {record.sha256}\n    MD5     {record.md5}" for record in records),
@@ -98,53 +98,3 @@ def _signals(records: Sequence[OutputRecord], case_id: str) -> Iterator[dict[str
                 "quality": min(line[2] for line in good),
                 **common,
             }
-
-
-_ENGLISH = """\
-Request for removal of a digital forgery within 48 hours
-{today}
-
-To whom it may concern,
-
-I am the person whose face is shown in the material below, or act for that person. The material was made by computer: my face was put in the place of
-another person's. I have withdrawn my consent to it ({receipt}, withdrawn {revoked}); this publication is not permitted.
-
-Where it is:
-{where}
-
-How to recognise it, and identical copies (the attached file holds perceptual hashes, PDQ and vPDQ, as well):
-{files}
-
-Please remove this material as soon as possible, and within 48 hours of this request, and make reasonable efforts to remove known identical copies
-(TAKE IT DOWN Act, section 3, as far as it is an intimate depiction; otherwise your terms of service, article 17 GDPR, or the right to one's own image).
-
-I declare in good faith that the information in this request is accurate and that the publication is without my consent.
-
-Name:      {name}
-Contact:   {contact}
-Signature: ______________________________
-"""
-_CHINESE = """\
-要求删除深度合成内容的通知书
-{today}
-
-致平台运营者:
-
-本人系下列内容中被使用面部的人(或其代理人)。该内容由计算机合成,以本人面部替换他人面部。本人已撤回同意(凭证 {receipt},撤回时间 {revoked}),
-贵平台上的发布未经本人许可。
-
-侵权内容所在位置:
-{where}
-
-识别信息(附件另含感知哈希 PDQ 与 vPDQ):
-{files}
-
-依据《中华人民共和国民法典》第一千零一十九条、第一千一百九十五条和《中华人民共和国个人信息保护法》第四十七条,请立即采取删除、屏蔽、断开链接等必要措施,最迟在 48 小时内完成,
-将本通知转送相关网络用户,对相同内容采取同样措施,并将处理结果告知本人。
-
-本人保证以上内容属实,并愿承担相应法律责任。
-
-姓名:    {name}
-联系方式:{contact}
-签名:    ______________________________
-"""

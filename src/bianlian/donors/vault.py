@@ -1,8 +1,8 @@
 """The vault: everything about a donor's face, encrypted at rest (R9).
 
 Each donor has a random data key, wrapped by the installation's key. Each file has its own key, HKDF(data key, random salt,
-donor/name), and is sealed in chunks after the STREAM construction (Hoang, Reyhanitabar, Rogaway & Vizar 2015): AES-256-GCM with the
-nonce `chunk number || is last`, so chunks can be neither cut, moved nor exchanged. To erase a donor is to destroy the
+donor/name), and is sealed in chunks after the STREAM construction (Hoang, Reyhanitabar, Rogaway & Vizar 2015): AES-256-GCM
+with the nonce `chunk number || is last`, so chunks can be neither cut, moved nor exchanged. To erase a donor is to destroy the
 wrapped key first; what may survive in a disk's old blocks is then noise.
 """
 
@@ -13,7 +13,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -119,7 +119,7 @@ class Vault:
         return io.BufferedReader(_Unsealed(file, path, cipher), buffer_size=1 << 16)
 
     @contextmanager
-    def borrowed(self, donor_id: str, name: str) -> Iterator[Path]:
+    def borrowed(self, donor_id: str, name: str) -> Generator[Path]:
         """A path to the plain content for programs that want a file; gone when the block ends.
 
         On Linux it is anonymous memory, which no kill leaves behind; elsewhere a file in `home/scratch` that is
