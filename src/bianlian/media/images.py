@@ -97,11 +97,14 @@ def write_image(marked: MarkedFrame, path: Path, *, xmp: bytes, source: SourceIn
 
     Raises:
         CallerError: another suffix.
+        InternalError: not a `MarkedFrame`, or of another size than the source.
         UnsupportedMedia: transparency into JPEG.
         InstallationError: the disk is full or may not be written.
     """
     if not isinstance(marked, MarkedFrame):
         raise InternalError(f"only marked frames are written, got {type(marked).__name__}")
+    if marked.frame.size != source.size or marked.frame.bit_depth != 8:
+        raise InternalError(f"the frame does not fit its image: {marked.frame.size} instead of {source.size}")
     kind = image_kind(path)
     pixels = np.dstack(marked.frame.planes)
     dropped: list[str] = []

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
 from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from PIL import Image
 
-from bianlian.errors import MediaError
+from bianlian.errors import UnsupportedMedia
 from bianlian.media.decode import frames, sampled
 from bianlian.media.probe import describe
 from bianlian.records.frame import Frame
@@ -133,12 +136,17 @@ def test_frames_are_independent_of_the_decoder_and_read_only(tmp_path: Path) -> 
 
 
 def test_a_size_change_is_refused(tmp_path: Path) -> None:
-    recipe = Recipe(codec="mpeg2video", time_base=Fraction(1, 30), stamps=tuple(range(10)), options={"bf": "0"})
-    one = make_clip(tmp_path / "a.mpg", recipe).read_bytes()
-    other = make_clip(tmp_path / "b.mpg", replace(recipe, size=(64, 64), stamps=tuple(range(10, 20)))).read_bytes()
-    (tmp_path / "both.mpg").write_bytes(one + other)
-    with pytest.raises(MediaError, match="changes its picture size"):
-        list(frames(describe(tmp_path / "both.mpg")))
+    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.height, stream.width, stream.pix_fmt, stream.time_base = 48, 64, "yuvj420p", Fraction(1, 10)
+        for number, size in enumerate([(48, 64)] * 5 + [(64, 64)] * 5):
+            jpeg = io.BytesIO()
+            Image.fromarray(moving_square(number, size)).save(jpeg, "JPEG")
+            packet = av.Packet(jpeg.getvalue())
+            packet.stream, packet.pts, packet.dts, packet.time_base = stream, number, number, Fraction(1, 10)
+            container.mux(packet)
+    with pytest.raises(UnsupportedMedia, match=r"changes its picture size or pixel format at 0:00:00\.500"):
+        list(frames(describe(tmp_path / "a.mkv")))
 
 
 def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
