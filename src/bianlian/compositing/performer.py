@@ -1,0 +1,127 @@
+"""What must be known about the performer before a face can be put on: shape, skin and how steady they look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bianlian.errors import NothingToSwap, UnreadableMedia
+from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
+from bianlian.imaging.face_space import FaceSpace, plain_skin
+from bianlian.imaging.light import COARSE, coarse, factor, light_between
+from bianlian.imaging.shape import neutral_shape
+from bianlian.imaging.template import unwrap, visibility
+from bianlian.records.appearance import pack, unpack
+from bianlian.records.arrays import F32, frozen
+from bianlian.records.face import Face, TrackedFace
+from bianlian.records.frame import Frame
+
+FORMAT, VERSION = "bianlian-performer", 1
+_ARRAYS = ("neutral", "reference", "tolerance")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Performer:
+    """One performer over one piece of footage."""
+
+    neutral: F32
+    """468x3 centimetres, image axes: the face at rest."""
+    reference: F32
+    """COARSE x COARSE x 3 coded RGB: the mean texture under the mean light."""
+    tolerance: F32
+    """COARSE x COARSE: how far, in log units, the texture usually strays from the reference under the frame's light."""
+
+    def __post_init__(self) -> None:
+        for name, shape in (
+            ("neutral", (468, 3)), ("reference", (COARSE, COARSE, 3)), ("tolerance", (COARSE, COARSE)),
+        ):  # fmt: skip
+            object.__setattr__(self, name, frozen(getattr(self, name), name, shape, np.float32))
+
+    def to_bytes(self) -> bytes:
+        """The file's content, without pickles; the same performer gives the same bytes."""
+        return pack({"format": FORMAT, "version": VERSION}, {name: getattr(self, name) for name in _ARRAYS})
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Performer:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            UnreadableMedia: not such a file, another version, or damaged.
+        """
+        _, arrays = unpack(content, FORMAT, VERSION, _ARRAYS)
+        try:
+            return cls(**arrays)
+        except ValueError as error:
+            raise UnreadableMedia(
+                f"the performer's file is damaged: {error}", advice="track the footage again"
+            ) from error
+
+
+def face_box(face: Face, frame: Frame) -> PixelBox:
+    """The even-edged box of a face with a margin for a donor's larger features, inside the picture."""
+    box = face.box
+    margin = 0.12 * box.height
+    return PixelBox(
+        left=int(box.left - margin), top=int(box.top - margin),
+        right=int(box.right + margin) + 1, bottom=int(box.bottom + margin) + 1,
+    ).clipped(frame.size)  # fmt: skip
+
+
+def coarse_texture(rgb: F32, points: F32, space: FaceSpace) -> tuple[F32, F32]:
+    """COARSE x COARSE x 3 texture of a face whose landmarks lie in `rgb`, and how well each texel is seen."""
+    texture = unwrap(rgb, points, space.small).astype(np.float32)
+    return coarse(texture), coarse(visibility(points, space.small))
+
+
+def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limit: int = 64) -> Performer:
+    """Study a performer from frames of the footage, evenly thinned to between limit/2 and `limit`.
+
+    Raises:
+        NothingToSwap: the performer is to be seen in no frame.
+    """
+    kept: list[tuple[Face, F32, F32]] = []
+    stride, count = 1, 0
+    for frame, tracked in frames:
+        if tracked.is_interpolated:
+            continue
+        if count % stride == 0:
+            box = face_box(tracked.face, frame)
+            corner = np.array([box.left, box.top, 0], np.float32)
+            rgb = rgb_float_from_frame(frame, box)
+            kept.append((tracked.face, *coarse_texture(rgb, tracked.face.points_image - corner, space)))
+            if len(kept) == limit:
+                kept, stride = kept[::2], stride * 2
+        count += 1
+    if not kept:
+        raise NothingToSwap("the performer's face is to be seen in no frame", advice="run: bianlian people FOOTAGE")
+    faces = [face for face, _, _ in kept]
+    neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
+    reference, tolerance = _habits(
+        np.stack([texture for _, texture, _ in kept]), np.stack([s for _, _, s in kept]), space
+    )
+    return Performer(neutral=neutral.astype(np.float32), reference=reference, tolerance=tolerance)
+
+
+def _habits(textures: F32, seen: F32, space: FaceSpace) -> tuple[F32, F32]:
+    """Even-light mean (robust: a passing hand does not count) and usual deviation."""
+    trust = seen.copy()
+    reference = np.zeros_like(textures[0])
+    strays = np.zeros_like(seen)
+    for _ in range(3):
+        reference = (textures * trust[..., None]).sum(axis=0) / np.maximum(trust.sum(axis=0), 1e-3)[..., None]
+        skin = plain_skin(space, reference)
+        for index, texture in enumerate(textures):
+            light = light_between(space.light, texture, reference, skin * seen[index])
+            expected = reference * factor(space.light, light)
+            strays[index] = stray(texture, expected)
+        trust = seen / (1 + (strays / 0.25) ** 2)
+    tolerance = (strays * trust).sum(axis=0) / np.maximum(trust.sum(axis=0), 1e-3)
+    return reference.astype(np.float32), tolerance.astype(np.float32)
+
+
+def stray(texture: F32, expected: F32) -> F32:
+    """Mean absolute log difference of the channels, HxW."""
+    floor = np.float32(6 / 255)
+    return np.abs(np.log(np.maximum(texture, floor)) - np.log(np.maximum(expected, floor))).mean(axis=-1)

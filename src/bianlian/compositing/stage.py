@@ -1,0 +1,149 @@
+"""Frames and their faces in, composites out: perform, relight, matte, blend.
+
+A composite depends on its own frame and at most `LEAD_IN` frames before it, never on more. So footage can be rendered in
+chunks, by several processes, or after a crash: feed that many frames before a chunk, drop their composites, and every pixel is
+the one of an uninterrupted run.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from bianlian.compositing.matte import occlusion
+from bianlian.compositing.perform import Role, cast_role
+from bianlian.compositing.performer import Performer, coarse_texture, face_box
+from bianlian.errors import ConsentRefused, InternalError
+from bianlian.imaging.colour import planes_with_rgb, rgb_float_from_frame
+from bianlian.imaging.face_space import FaceSpace
+from bianlian.imaging.light import coarse, light_between, relit
+from bianlian.imaging.shape import drawn_points, place
+from bianlian.records.appearance import Appearance
+from bianlian.records.arrays import F32
+from bianlian.records.composite import Composite, PlacedFace
+from bianlian.records.face import TrackedFace
+from bianlian.records.frame import Frame
+from bianlian.records.grant import Grant
+
+_DAMPING = np.array([0.46, 0.27, 0.16, 0.11], np.float32)
+"""Weights of the light and the occlusion of a frame and the ones before it."""
+LEAD_IN = len(_DAMPING) - 1
+"""Frames before the first wanted one that `compose` must be fed."""
+SMALLEST_BOX = 16
+"""Pixels; a face that is nearly out of the picture is left alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Cast:
+    """Who plays whom: permission, the donor's appearance, and the performer."""
+
+    grant: Grant
+    appearance: Appearance
+    performer: Performer
+
+    def __post_init__(self) -> None:
+        if self.grant.donor_id != self.appearance.donor_id:
+            raise ConsentRefused(
+                "the grant names another donor than the appearance shows", code="grant-donor",
+                advice="learn the donor again and run the swap from the start",
+            )  # fmt: skip
+        if self.grant.template_commitment != self.appearance.template_commitment:
+            raise ConsentRefused(
+                "the appearance does not belong to the enrolment that the grant was given for", code="grant-template",
+                advice="learn the donor again after the last enrolment",
+            )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Moment:
+    """What later frames may need of an earlier one."""
+
+    index: int
+    centre: F32
+    size: float
+    light: F32
+    hidden: F32
+
+
+def compose(
+    frames: Iterable[tuple[Frame, tuple[TrackedFace, ...]]], casts: Mapping[int, Cast], space: FaceSpace
+) -> Iterator[Composite]:
+    """Put each cast donor's face on its performer; everybody else, and every pixel outside the mattes, keeps its bits.
+
+    Args:
+        frames: in order, each with the tracked faces of that frame.
+        casts: by person number; each grant must name that person.
+        space: of the template size that the appearances were learnt at.
+
+    Raises:
+        InternalError: a cast under another person's number, or appearances of another template size.
+    """
+    roles: dict[int, Role] = {}
+    for person, cast in casts.items():
+        if cast.grant.person != person:
+            raise InternalError(f"the grant for person {cast.grant.person} was used for person {person}")
+        if cast.appearance.side != space.template.side:
+            raise InternalError(f"appearance of {cast.appearance.side} texels in a space of {space.template.side}")
+        roles[person] = cast_role(cast.appearance, cast.performer, space)
+    pasts: dict[int, deque[_Moment]] = {person: deque(maxlen=LEAD_IN) for person in casts}
+    for frame, faces in frames:
+        composite = Composite(frame=frame, faces=())
+        for tracked in faces:
+            if tracked.person in roles:
+                composite = _with_face(composite, tracked, roles[tracked.person], pasts[tracked.person], space)
+        yield composite
+
+
+def _with_face(
+    composite: Composite, tracked: TrackedFace, role: Role, past: deque[_Moment], space: FaceSpace
+) -> Composite:
+    frame, face = composite.frame, tracked.face
+    box = face_box(face, frame)
+    if min(box.size) < SMALLEST_BOX:
+        return composite
+    rgb = rgb_float_from_frame(frame, box)
+    corner = np.array([box.left, box.top, 0], np.float32)
+    placement = place(role.performer.neutral.astype(np.float64), space.expressions, space.pose_weights, face)
+    features = role.features(face, placement.rotation)
+    confidence, reason = role.coverage(features)
+    texture = role.texture(features)
+    worn, seen = coarse_texture(rgb, face.points_image - corner, space)
+    moment = _Moment(
+        index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height,
+        light=light_between(space.light, worn, coarse(texture), role.skin * seen),
+        hidden=occlusion(worn, seen, role, space),
+    )  # fmt: skip
+    light, hidden = _damped(moment, past)
+    past.append(moment)
+    points = drawn_points(face, placement, role.offset)
+    where, share = space.drawn(points - corner, box.size)
+    drawn = cv2.remap(
+        relit(texture, space.light, light), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)
+    matte = np.rint(share * (1 - front) * np.float32(confidence * 255)).astype(np.uint8)
+    blended = rgb + (np.clip(drawn, 0, 1) - rgb) * (matte.astype(np.float32) / np.float32(255))[..., None]
+    placed = PlacedFace(
+        person=tracked.person, donor_id=role.appearance.donor_id, left=box.left, top=box.top, matte=matte,
+        points_image=np.concatenate([points, face.points_image[len(points) :]]),
+        confidence=confidence, fade_reason=reason,
+    )  # fmt: skip
+    changed = replace(frame, planes=planes_with_rgb(frame, box, blended.astype(np.float32), matte))
+    return Composite(frame=changed, faces=(*composite.faces, placed))
+
+
+def _damped(moment: _Moment, past: deque[_Moment]) -> tuple[F32, F32]:
+    """Light and occlusion, smoothed over the frames just before, unless the face was elsewhere or unseen there."""
+    light, hidden, total = np.zeros_like(moment.light), np.zeros_like(moment.hidden), 0.0
+    expected, later = moment.index, moment
+    for weight, earlier in zip(_DAMPING, (moment, *reversed(past)), strict=False):
+        jump = float(np.linalg.norm(earlier.centre - later.centre))
+        if earlier.index != expected or jump > 0.25 * moment.size:
+            break
+        light, hidden, total = light + weight * earlier.light, hidden + weight * earlier.hidden, total + float(weight)
+        expected, later = expected - 1, earlier
+    return light / total, hidden / total

@@ -1,0 +1,119 @@
+"""Everything about the canonical face that learning and composing share, at one template size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
+from bianlian.imaging.mesh import I32, facing, interpolated
+from bianlian.imaging.shape import F64, expression_basis, seam_weights
+from bianlian.imaging.template import LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP, Template, build_template
+from bianlian.records.arrays import F32
+
+_BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
+_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+
+SMALL = 2 * COARSE
+
+
+class Mesh(Protocol):
+    """What is needed of `weights.canonical.CanonicalMesh`."""
+
+    @property
+    def vertices(self) -> F32: ...
+    @property
+    def uv(self) -> F32: ...
+    @property
+    def triangles(self) -> I32: ...
+    @property
+    def pose_weights(self) -> F32: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FaceSpace:
+    """The canonical face at one template size. Costs about 0.1 s to build; made once and handed round."""
+
+    template: Template
+    small: Template
+    """SMALL texels, for light and occlusion."""
+    canonical: F64
+    """468x3 centimetres, image axes."""
+    pose_weights: F64
+    """468."""
+    expressions: F64
+    """51x468x3, see `shape.expression_basis`."""
+    share: F64
+    """468: the donor's share of each vertex."""
+    rim: F64
+    """468: the vertices beside the seam."""
+    light: LightBasis
+    skin: F32
+    """COARSE x COARSE, 0..1: skin without brows, eyes, lips and the edge."""
+    front: float
+    """Sign of a triangle's area when it faces the camera."""
+
+    def drawn(self, points: F32, size: tuple[int, int]) -> tuple[F32, F32]:
+        """Draw the face whose image points (468x3) lie in a picture of `size`.
+
+        Returns:
+            (HxWx2 template coordinates, -9 outside; HxW donor's share, 0 outside).
+        """
+        triangles = self.template.triangles
+        attributes = np.concatenate([self.template.uv, self.share[:, None].astype(np.float32)], axis=1)
+        values = interpolated(points, attributes, triangles, size, facing(points, triangles) * self.front > 0)
+        outside = np.isnan(values[..., 2])
+        values[outside] = (-9, -9, 0)
+        return np.ascontiguousarray(values[..., :2]), np.ascontiguousarray(values[..., 2])
+
+
+def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:
+    """The face space of `side` texels."""
+    template = build_template(mesh.uv, mesh.triangles, side)
+    canonical = mesh.vertices.astype(np.float64) * (1.0, -1.0, -1.0)
+    share, rim = seam_weights(canonical)
+    return FaceSpace(
+        template=template,
+        small=build_template(mesh.uv, mesh.triangles, SMALL),
+        canonical=canonical,
+        pose_weights=mesh.pose_weights.astype(np.float64),
+        expressions=expression_basis(),
+        share=share,
+        rim=rim,
+        skin=_skin(template),
+        light=light_basis(canonical.astype(np.float32), mesh.triangles, template),
+        front=float(np.sign(np.median(template.areas))),
+    )
+
+
+def _skin(template: Template) -> F32:
+    def ring(vertices: tuple[int, ...]) -> npt.NDArray[np.int32]:
+        return template.uv[list(vertices)].round().astype(np.int32)
+
+    step = template.side / 256
+    features = np.zeros((template.side, template.side), np.float32)
+    for upper, lower in ((UPPER_LIP, LOWER_LIP), *zip(UPPER_LIDS, LOWER_LIDS, strict=True)):
+        cv2.fillPoly(features, [ring((*upper, *lower[::-1]))], 1.0)
+    features = cv2.dilate(features, np.ones((round(9 * step),) * 2))
+    for outline in (*_BROWS, _LIPS):
+        cv2.fillPoly(features, [ring(outline)], 1.0)
+    features = cv2.dilate(features, np.ones((round(5 * step),) * 2))
+    inner = cv2.erode(template.inside.astype(np.uint8), np.ones((round(9 * step),) * 2)).astype(np.float32)
+    return coarse(inner * (1 - cv2.GaussianBlur(features, (0, 0), 2 * step)))
+
+
+def plain_skin(space: FaceSpace, reference: F32) -> F32:
+    """COARSE x COARSE, 0..1: the skin of one person without beard, stubble and deep shade, by its brightness.
+
+    `reference` is the person's mean texture under even light (COARSE x COARSE x 3). The darker 40 % of the skin fades out.
+    """
+    luma = reference @ np.array([0.299, 0.587, 0.114], np.float32)
+    skin = luma[space.skin > 0.5]
+    if not len(skin):
+        return np.zeros((COARSE, COARSE), np.float32)
+    low, high = np.percentile(skin, (30, 50))
+    return space.skin * np.clip((luma - low) / max(float(high - low), 1e-3), 0, 1).astype(np.float32)

@@ -1,0 +1,82 @@
+"""Light on a face as a smooth factor over its surface.
+
+log(texture under one light) - log(texture under another) is fitted with second-order spherical harmonics of the canonical
+normals (Ramamoorthi & Hanrahan 2001: nine terms hold 99 % of diffuse shading), per colour channel, robustly. So light and skin
+tone pass over, but no feature of the face does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from bianlian.imaging.mesh import I32
+from bianlian.imaging.template import Template
+from bianlian.records.arrays import F32
+
+TERMS = 9
+COARSE = 64
+"""Side at which light is fitted."""
+_DARKEST = np.float32(4 / 255)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LightBasis:
+    """The harmonics over the template, at the coarse size for fitting."""
+
+    coarse: F32
+    """COARSE² x 9."""
+
+
+def light_basis(vertices: F32, triangles: I32, template: Template) -> LightBasis:
+    """From the canonical `vertices` (468x3, image axes)."""
+    normals = np.zeros_like(vertices)
+    faces = np.cross(
+        vertices[triangles[:, 1]] - vertices[triangles[:, 0]], vertices[triangles[:, 2]] - vertices[triangles[:, 0]]
+    )
+    for corner in range(3):
+        np.add.at(normals, triangles[:, corner], faces)
+    normals *= -np.sign(normals[:, 2].mean())
+    spread = np.stack([template.spread(axis) for axis in normals.T], axis=-1)
+    spread = coarse(spread)
+    x, y, z = np.moveaxis(spread / np.maximum(np.linalg.norm(spread, axis=2, keepdims=True), 1e-6), 2, 0)
+    terms = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, x * x - y * y, 3 * z * z - 1], axis=-1)
+    return LightBasis(coarse=terms.reshape(-1, TERMS).astype(np.float32))
+
+
+def coarse(image: F32) -> F32:
+    """`image` averaged down to COARSE x COARSE."""
+    return cv2.resize(image, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
+
+
+def light_between(basis: LightBasis, lit: F32, reference: F32, weights: F32, *, rounds: int = 3) -> F32:
+    """9x3: the light that turns `reference` into `lit` (COARSE x COARSE x 3, coded 0..1), robustly.
+
+    `weights` (COARSE x COARSE, 0..1) say where both are seen and are skin. All zeros give no change.
+    """
+    chosen = weights.ravel() > 0.25
+    if chosen.sum() < 4 * TERMS:
+        return np.zeros((TERMS, 3), np.float32)
+    rows, strength = basis.coarse[chosen], weights.ravel()[chosen]
+    change = (np.log(np.maximum(lit, _DARKEST)) - np.log(np.maximum(reference, _DARKEST))).reshape(-1, 3)[chosen]
+    hold = 0.01 * np.diag([0.0] + [1.0] * (TERMS - 1))
+    trust, light = strength, np.zeros((TERMS, 3), np.float32)
+    for _ in range(rounds):
+        weighted = rows * (trust / trust.sum())[:, None]
+        light = np.linalg.solve(weighted.T @ rows + hold, weighted.T @ change)
+        misfit = np.abs(change - rows @ light).mean(axis=1)
+        trust = strength / (1 + (misfit / 0.15) ** 2)
+    return light.astype(np.float32)
+
+
+def factor(basis: LightBasis, light: F32) -> F32:
+    """COARSE x COARSE x 3: the factor that `light` means, to be enlarged smoothly."""
+    return np.exp(np.clip(basis.coarse @ light, -3, 3)).reshape(COARSE, COARSE, 3)
+
+
+def relit(texture: F32, basis: LightBasis, light: F32) -> F32:
+    """`texture` (SxSx3) under the other light."""
+    side = texture.shape[0]
+    return texture * cv2.resize(factor(basis, light), (side, side), interpolation=cv2.INTER_LINEAR)

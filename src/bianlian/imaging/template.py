@@ -1,0 +1,141 @@
+"""Face texture space: the canonical mesh laid flat with mouth and eyes wide open, so that teeth and iris get room.
+
+A face is *unwrapped* through the landmarks into this template and *drawn* back through other landmarks. The layout is the
+canonical mesh's own flat layout; the inner lips and the lids are pulled apart and the skin between follows as an elastic
+sheet (harmonic displacement over the mesh's edges, mouth and eye fillings left out).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bianlian.imaging.mesh import I32, facing, interpolated
+from bianlian.records.arrays import F32
+
+UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387, 386, 385, 384, 398, 362))
+LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (263, 249, 390, 373, 374, 380, 381, 382, 362))
+OVAL = (
+    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
+    152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
+)  # fmt: skip
+_NOSE = (1, 2, 4, 5, 6, 19, 94, 168, 195, 197)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Template:
+    """The flat layout at one size, with the maps that unwrapping and drawing need."""
+
+    side: int
+    """Texels along an edge; the template is square."""
+    uv: F32
+    """468x2, texels."""
+    triangles: I32
+    """898x3."""
+    corners: I32
+    """side x side x3 vertex numbers per texel (zeros outside the face)."""
+    shares: F32
+    """side x side x3 barycentric coordinates (zeros outside the face)."""
+    inside: npt.NDArray[np.bool_]
+    """side x side: the face."""
+    areas: F32
+    """898 signed areas in the template."""
+
+    def coordinates(self, points: F32) -> F32:
+        """side x side x2: where each texel lies in the picture whose landmarks (Nx2 or Nx3, pixels) are given."""
+        flat = points[:468, :2].astype(np.float32)
+        return np.einsum("hwk,hwkc->hwc", self.shares, flat[self.corners], optimize=False)
+
+    def spread(self, vertex_values: npt.NDArray[np.floating]) -> F32:
+        """side x side: a value per vertex (468), interpolated over the face; zero outside."""
+        return np.einsum("hwk,hwk->hw", self.shares, vertex_values.astype(np.float32)[self.corners])
+
+
+def open_layout(uv: F32, triangles: I32) -> F32:
+    """468x2 in 0..1: the canonical layout stretched to the square, with mouth and eyes pulled open."""
+    low, high = uv.min(axis=0), uv.max(axis=0)
+    flat = ((uv - low) / (high - low) * 0.98 + 0.01).astype(np.float64)
+    moved: dict[int, float] = dict.fromkeys((*OVAL, *_NOSE), 0.0)
+    arch = np.sin(np.linspace(0, np.pi, len(UPPER_LIP))) ** 0.7
+    moved |= {v: -0.02 * a for v, a in zip(UPPER_LIP, arch, strict=True)}
+    moved |= {v: 0.085 * a for v, a in zip(LOWER_LIP, arch, strict=True)}
+    arch = np.sin(np.linspace(0, np.pi, len(UPPER_LIDS[0]))) ** 0.7
+    for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True):
+        moved |= {v: -0.022 * a for v, a in zip(upper, arch, strict=True)}
+        moved |= {v: 0.014 * a for v, a in zip(lower, arch, strict=True)}
+    flat[:, 1] += _harmonic(moved, flat, triangles)
+    return flat.astype(np.float32)
+
+
+def _harmonic(fixed: dict[int, float], flat: npt.NDArray[np.float64], triangles: I32) -> npt.NDArray[np.float64]:
+    """Values at all vertices, given some: each free one is a mean of its neighbours, nearer ones more, not across a hole."""
+    count = len(flat)
+    holes = [{*UPPER_LIP, *LOWER_LIP}, *({*u, *lo} for u, lo in zip(UPPER_LIDS, LOWER_LIDS, strict=True))]
+    laplacian = np.zeros((count, count))
+    for triangle in triangles:
+        if any(hole.issuperset(triangle.tolist()) for hole in holes):
+            continue
+        for a, b in ((0, 1), (1, 2), (2, 0)):
+            i, j = triangle[a], triangle[b]
+            laplacian[i, j] = laplacian[j, i] = -1 / max(float(np.sum((flat[i] - flat[j]) ** 2)), 1e-6)
+    np.fill_diagonal(laplacian, -laplacian.sum(axis=1))
+    known = np.array(sorted(fixed))
+    values = np.zeros(count)
+    values[known] = [fixed[int(v)] for v in known]
+    free = np.setdiff1d(np.arange(count), known)
+    values[free] = np.linalg.solve(laplacian[np.ix_(free, free)], -laplacian[np.ix_(free, known)] @ values[known])
+    return values
+
+
+def build_template(uv: F32, triangles: I32, side: int) -> Template:
+    """The template of `side` texels from the canonical mesh's `uv` (468x2, 0..1) and triangles."""
+    layout = open_layout(uv, triangles) * (side - 1)
+    flat = np.concatenate([layout, np.zeros((len(layout), 1), np.float32)], axis=1)
+    numbers = np.arange(len(triangles), dtype=np.float32)
+    corners, shares = np.zeros((side, side, 3), np.int32), np.zeros((side, side, 3), np.float32)
+    exploded = flat[triangles.ravel()]
+    unit = np.tile(np.eye(3, dtype=np.float32), (len(triangles), 1))
+    attributes = np.concatenate([np.repeat(numbers, 3)[:, None], unit], axis=1)
+    drawn = interpolated(exploded, attributes, np.arange(len(exploded), dtype=np.int32).reshape(-1, 3), (side, side))
+    inside = np.isfinite(drawn[..., 0])
+    corners[inside] = triangles[np.rint(drawn[inside, 0]).astype(int)]
+    shares[inside] = drawn[inside, 1:]
+    return Template(
+        side=side, uv=layout.astype(np.float32), triangles=triangles, corners=corners, shares=shares, inside=inside,
+        areas=facing(layout, triangles),
+    )  # fmt: skip
+
+
+def unwrap(picture: npt.NDArray[np.generic], points: F32, template: Template) -> npt.NDArray[np.generic]:
+    """The texture (side x side x C, dtype of the picture) of the face whose landmarks lie in `picture` (HxWxC).
+
+    A face that is much larger than the template is shrunk first, so that texels are means and not samples.
+    """
+    where = template.coordinates(points)
+    ratio = float(np.median(np.abs(facing(points, template.triangles)) / np.maximum(np.abs(template.areas), 1e-6)))
+    if ratio > 2.6:
+        scale = 1 / np.sqrt(ratio)
+        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        where = (where + 0.5) * np.float32(scale) - 0.5
+    return cv2.remap(picture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def visibility(points: F32, template: Template) -> F32:
+    """side x side, 0..1: how squarely each texel faces the camera, from the areas of its triangles; 0 from behind.
+
+    Closed lids and lips collapse the filling of eyes and mouth, which therefore counts as unseen.
+    """
+    seen = facing(points, template.triangles)
+    ratio = seen / template.areas
+    share = np.clip(ratio / np.float32(np.median(np.maximum(ratio, 0)) + 1e-9), 0, 1).astype(np.float32)
+    vertex = np.zeros(len(template.uv), np.float32)
+    count = np.zeros(len(template.uv), np.float32)
+    for k in range(3):
+        np.add.at(vertex, template.triangles[:, k], share)
+        np.add.at(count, template.triangles[:, k], 1)
+    return np.clip((template.spread(vertex / np.maximum(count, 1)) - 0.12) / 0.38, 0, 1)

@@ -1,0 +1,128 @@
+"""The levels of learning: one linear model, with more of everything from level to level (docs/engine.md has the measurements)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bianlian.errors import NothingToSwap
+from bianlian.imaging.face_space import FaceSpace, plain_skin
+from bianlian.imaging.light import coarse, light_between, relit
+from bianlian.imaging.performance import performance
+from bianlian.imaging.shape import F64, neutral_shape, place
+from bianlian.imaging.template import visibility
+from bianlian.learning.interface import Identity, Sample
+from bianlian.records.appearance import Appearance
+from bianlian.records.arrays import F32
+from bianlian.records.progress import Progress, Reporter
+
+LEAST_SAMPLES = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearLearner:
+    """Mean texture and a few components of change, predicted from the performance by ridge regression."""
+
+    space: FaceSpace
+    level: str
+    components: int
+    ridge: float
+    sample_limit: int
+    """How many samples it wants from `samples.collect`."""
+
+    def fit(self, samples: Sequence[Sample], identity: Identity, *, seed: int, reporter: Reporter) -> Appearance:
+        """See `interface.Learner`."""
+        if len(samples) < LEAST_SAMPLES:
+            raise NothingToSwap(
+                f"the capture shows the face clearly in {len(samples)} frames only",
+                advice="record a longer capture in better light, with the face larger",
+            )
+        steps = Progress(stage="learn", done=0, total=4, unit="steps")
+        reporter.progress(steps)
+        faces = [sample.face for sample in samples]
+        space = self.space
+        neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
+        rotations = [place(neutral, space.expressions, space.pose_weights, face).rotation for face in faces]
+        features = np.stack([performance(face, turn) for face, turn in zip(faces, rotations, strict=True)])
+        reporter.progress(Progress(stage="learn", done=1, total=4, unit="steps"))
+        seen = np.stack([visibility(face.points_image, space.template) for face in faces])
+        textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
+        mean = even_light(textures, seen, space)
+        reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
+        basis, scales, scores = components(textures, seen, mean, self.components, space)
+        reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
+        centre, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 0.02)
+        regressor = ridge(((features - centre) / spread).astype(np.float64), scores, self.ridge)
+        reporter.progress(Progress(stage="learn", done=4, total=4, unit="steps"))
+        return Appearance(
+            donor_id=identity.donor_id, template_commitment=identity.template_commitment, level=self.level, seed=seed,
+            neutral=neutral.astype(np.float32), mean=mean, basis=basis, scales=scales, centre=centre, spread=spread,
+            regressor=regressor, covered=features.astype(np.float32),
+        )  # fmt: skip
+
+
+def draft_learner(space: FaceSpace) -> LinearLearner:
+    """Seconds: enough for blinks and the mouth."""
+    return LinearLearner(space=space, level="draft", components=8, ridge=10.0, sample_limit=60)
+
+
+def standard_learner(space: FaceSpace) -> LinearLearner:
+    """About a minute on two cores."""
+    return LinearLearner(space=space, level="standard", components=40, ridge=10.0, sample_limit=240)
+
+
+def even_light(textures: F32, seen: F32, space: FaceSpace, *, rounds: int = 2) -> F32:
+    """Bring all `textures` (NxSxSx3, changed in place) to their mean light; returns their mean over what was `seen` (NxSxS)."""
+    total = np.maximum(seen.sum(axis=0), 1e-3)[..., None]
+    mean = _weighted_mean(textures, seen, total)
+    small_seen = [coarse(part) for part in seen]
+    for _ in range(rounds):
+        small_mean = coarse(mean)
+        skin = plain_skin(space, small_mean)
+        for texture, visible in zip(textures, small_seen, strict=True):
+            light = light_between(space.light, small_mean, coarse(texture), skin * visible)
+            texture[:] = relit(texture, space.light, light)
+        mean = _weighted_mean(textures, seen, total)
+    return np.clip(mean, 0, 1)
+
+
+def _weighted_mean(textures: F32, seen: F32, total: F32) -> F32:
+    summed = np.zeros(textures.shape[1:], np.float32)
+    for texture, visible in zip(textures, seen, strict=True):
+        summed += texture * visible[..., None]
+    return summed / total
+
+
+def components(textures: F32, seen: F32, mean: F32, count: int, space: FaceSpace) -> tuple[np.ndarray, F32, F64]:
+    """Principal components of the change from `mean`; unseen texels count as the mean's.
+
+    Returns:
+        (KxSxSx3 int8 basis, K scales, NxK scores in units of basis * scale).
+    """
+    side = mean.shape[0]
+    weight = (space.template.spread(space.share) > 0)[..., None]
+    change = textures
+    for index in range(len(change)):
+        change[index] = (change[index] - mean) * seen[index][..., None] * weight
+    rows = change.reshape(len(change), -1)
+    values, vectors = np.linalg.eigh((rows @ rows.T).astype(np.float64))
+    order = np.argsort(values)[::-1][: min(count, len(rows) - 1)]
+    order = order[values[order] > 1e-6 * values.max()]
+    vectors = vectors[:, order]
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(order))])
+    full = (vectors / np.sqrt(values[order])).T.astype(np.float32) @ rows
+    peaks = np.maximum(np.abs(full).max(axis=1), 1e-9)
+    basis = np.rint(full / peaks[:, None] * 127).astype(np.int8)
+    scales = (peaks / 127).astype(np.float32)
+    scores = vectors * np.sqrt(values[order])
+    return basis.reshape(-1, side, side, 3), scales, scores
+
+
+def ridge(features: F64, targets: F64, strength: float) -> F32:
+    """(F+1)xK weights, last row the constant term."""
+    rows = np.concatenate([features, np.ones((len(features), 1))], axis=1)
+    hold = strength * np.eye(rows.shape[1])
+    hold[-1, -1] = 1e-6
+    return np.linalg.solve(rows.T @ rows + hold, rows.T @ targets).astype(np.float32)

@@ -1,0 +1,73 @@
+"""Choose the frames of a capture that teach most, in one pass and bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from bianlian.imaging.colour import PixelBox, rgb_from_frame
+from bianlian.imaging.face_space import FaceSpace
+from bianlian.imaging.performance import performance
+from bianlian.imaging.shape import start_rotation
+from bianlian.imaging.template import unwrap
+from bianlian.learning.interface import Sample
+from bianlian.records.appearance import FEATURES
+from bianlian.records.face import Face, TrackedFace
+from bianlian.records.frame import Frame
+
+_WEIGHT = np.ones(FEATURES, np.float32)
+_WEIGHT[51:53] = 3.0
+_WEIGHT[53:55] = 0.0
+"""How much each feature counts in the distance between two frames: a radian of pose as three coefficients."""
+
+
+def collect(
+    frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limit: int, least_presence: float = 0.5
+) -> list[Sample]:
+    """At most `limit` samples that spread over the poses and expressions seen, in order of time.
+
+    When the set is full, the newcomer takes the place of whichever sample lies nearest to another one: memory stays bounded
+    by `limit` textures however long the capture is. Faces that are interpolated, hidden or hardly a face are left out.
+    """
+    kept: list[tuple[int, Sample]] = []
+    features = np.zeros((limit + 1, FEATURES), np.float32)
+    distances = np.full((limit + 1, limit + 1), np.inf, np.float32)
+    for number, (frame, tracked) in enumerate(frames):
+        face = tracked.face
+        if tracked.is_interpolated or face.quality.presence < least_presence or face.quality.covered > 0.3:
+            continue
+        place = len(kept)
+        features[place] = performance(face, start_rotation(face)) * _WEIGHT
+        apart = np.linalg.norm(features[:place] - features[place], axis=1)
+        if place == limit:
+            pair = np.unravel_index(np.argmin(distances[:limit, :limit]), (limit, limit))
+            if apart.min() <= distances[pair]:
+                continue
+            place = int(max(pair))
+            features[place] = features[limit]
+            apart = np.linalg.norm(features[:limit] - features[place], axis=1)
+            kept[place] = (number, _sample(frame, face, space))
+        else:
+            kept.append((number, _sample(frame, face, space)))
+        distances[place, : len(apart)] = distances[: len(apart), place] = apart
+        distances[place, place] = np.inf
+    return [sample for _, sample in sorted(kept, key=lambda entry: entry[0])]
+
+
+def _sample(frame: Frame, face: Face, space: FaceSpace) -> Sample:
+    texture, _ = face_texture(frame, face, space)
+    return Sample(texture=texture, face=face)
+
+
+def face_texture(frame: Frame, face: Face, space: FaceSpace) -> tuple[np.ndarray, PixelBox]:
+    """The unwrapped texture (SxSx3 uint8) of a face in a frame, and the box that was read."""
+    box = face.box
+    margin = 0.05 * box.height
+    read = PixelBox(
+        left=int(box.left - margin), top=int(box.top - margin),
+        right=int(box.right + margin) + 1, bottom=int(box.bottom + margin) + 1,
+    ).clipped(frame.size)  # fmt: skip
+    rgb = rgb_from_frame(frame, read)
+    corner = np.array([read.left, read.top, 0], np.float32)
+    return unwrap(rgb, face.points_image - corner, space.template).astype(np.uint8), read

@@ -1,0 +1,132 @@
+"""What is learnt about a donor's face. Its file is an npz archive without pickles: arrays and one JSON header."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+
+from bianlian.errors import UnreadableMedia
+from bianlian.records.arrays import F32, frozen
+
+FORMAT = "bianlian-appearance"
+VERSION = 1
+FEATURES = 57
+"""What texture is predicted from: 51 expression coefficients, yaw, pitch, their squares, gaze yaw and pitch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Appearance:
+    """Performance → texture and shape of one donor.
+
+    texture = mean + sum over k of coefficients[k] * basis[k] * scales[k], with
+    coefficients = ((features - centre) / spread, 1) @ regressor.
+    """
+
+    donor_id: str
+    template_commitment: str
+    level: str
+    seed: int
+    neutral: F32
+    """468x3 centimetres, image axes: the face at rest."""
+    mean: F32
+    """SxSx3 coded RGB 0..1 under the donor's mean light."""
+    basis: np.ndarray
+    """KxSxSx3 int8; K may be 0."""
+    scales: F32
+    """K: what one step of the basis is worth in coded RGB."""
+    centre: F32
+    """FEATURES."""
+    spread: F32
+    """FEATURES."""
+    regressor: F32
+    """(FEATURES + 1) x K."""
+    covered: F32
+    """MxFEATURES: the performances that the capture showed."""
+
+    def __post_init__(self) -> None:
+        side, count = self.mean.shape[0], len(self.basis)
+        for name, shape, dtype in (
+            ("neutral", (468, 3), np.float32), ("mean", (side, side, 3), np.float32),
+            ("basis", (count, side, side, 3), np.int8), ("scales", (count,), np.float32),
+            ("centre", (FEATURES,), np.float32), ("spread", (FEATURES,), np.float32),
+            ("regressor", (FEATURES + 1, count), np.float32), ("covered", (None, FEATURES), np.float32),
+        ):  # fmt: skip
+            object.__setattr__(self, name, frozen(getattr(self, name), name, shape, dtype))
+
+    @property
+    def side(self) -> int:
+        """Texels along an edge of the template."""
+        return self.mean.shape[0]
+
+    def to_bytes(self) -> bytes:
+        """The file's content; the same appearance gives the same bytes."""
+        header = {
+            "format": FORMAT, "version": VERSION, "donor_id": self.donor_id, "level": self.level, "seed": self.seed,
+            "template_commitment": self.template_commitment,
+        }  # fmt: skip
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        arrays["mean"] = np.rint(np.clip(self.mean, 0, 1) * 65535).astype(np.uint16)
+        return pack(header, arrays)
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> Appearance:
+        """Read what `to_bytes` wrote.
+
+        Raises:
+            UnreadableMedia: not such a file, another version, or damaged.
+        """
+        header, arrays = unpack(content, FORMAT, VERSION, _ARRAYS)
+        arrays["mean"] = (arrays["mean"] / 65535).astype(np.float32)
+        try:
+            return cls(
+                donor_id=str(header["donor_id"]), template_commitment=str(header["template_commitment"]),
+                level=str(header["level"]), seed=int(str(header["seed"])), **arrays,
+            )  # fmt: skip
+        except (KeyError, ValueError) as error:
+            raise UnreadableMedia(
+                f"the learnt appearance is damaged: {error}", advice="learn the donor again"
+            ) from error
+
+
+_ARRAYS = ("neutral", "mean", "basis", "scales", "centre", "spread", "regressor", "covered")
+
+
+def pack(header: Mapping[str, object], arrays: dict[str, np.ndarray]) -> bytes:
+    """An npz archive with fixed dates: `header.json` beside one .npy member per array."""
+    out = BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr(zipfile.ZipInfo("header.json"), json.dumps(header, sort_keys=True))
+        for name, array in arrays.items():
+            member = BytesIO()
+            np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue(), zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def unpack(
+    content: bytes, kind: str, version: int, names: tuple[str, ...]
+) -> tuple[dict[str, object], dict[str, np.ndarray]]:
+    """Header and arrays that `pack` wrote.
+
+    Raises:
+        UnreadableMedia: not such a file, another version, or damaged.
+    """
+    try:
+        with zipfile.ZipFile(BytesIO(content)) as archive:
+            header = json.loads(archive.read("header.json"))
+            if header.get("format") != kind or header.get("version") != version:
+                raise UnreadableMedia(
+                    f"this is not a {kind} file of version {version}", advice="make it again with this program"
+                )
+            arrays = {
+                name: np.lib.format.read_array(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+                for name in names
+            }
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        raise UnreadableMedia(f"a {kind} file is damaged: {error}", advice="make it again with this program") from error
+    return header, arrays
