@@ -1,7 +1,7 @@
 """PDQ, Meta's perceptual picture hash: 256 bits and a quality of 0..100.
 
 After the reference in facebook/ThreatExchange (pdq/cpp): luma, two box-filter passes, 64x64 samples, a 16x16 corner of the DCT,
-one bit for each coefficient above the median. Written out because the package on the index has no Linux wheel and a bare machine has no
+one bit for each coefficient above the median. Written out because the package has no Linux wheel and a bare machine no
 compiler; within 2 bits of it on frames of our clips.
 """
 

@@ -88,6 +88,10 @@ class JobFolder:
             Path(self._lock.lock_file).unlink(missing_ok=True)
             self._remove_if_empty(self.path.parent)
 
+    def discard(self) -> None:
+        """Remove everything drawn so far: a refused job leaves nothing to go on with."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
     @property
     def has_leftovers(self) -> bool:
         """Whether an earlier run of the same request left finished chunks."""

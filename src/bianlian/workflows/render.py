@@ -13,6 +13,7 @@ from threading import Event, Lock
 from bianlian.tracking.store import TrackReader
 
 from bianlian.compositing.stage import LEAD_IN, Cast, compose
+from bianlian.imaging.face_space import FaceSpace
 from bianlian.marking.interface import FrameMark
 from bianlian.marking.label import Label
 from bianlian.marking.stage import mark_frames
@@ -35,6 +36,7 @@ class Render:
     source: SourceInfo
     track: Path
     casts: Mapping[int, Cast]
+    space: FaceSpace
     label: Label
     watermark: FrameMark
     encode: EncodeSettings
@@ -42,11 +44,11 @@ class Render:
 
 def marked_frames(render: Render, first: int, stop: int) -> Generator[MarkedFrame]:
     """Marked frames first..stop-1, the same whatever `first` a run begins with."""
-    track = TrackReader.open(render.track, render.source.sha256)
+    track = TrackReader(render.track)
     begin = max(0, first - LEAD_IN)
     start = next(iter(track.instants(begin, begin + 1)))
     decoded = islice(frames(render.source, start=start, start_index=begin), stop - begin)
-    composites = compose(zip(decoded, track.faces(begin, stop), strict=True), render.casts)
+    composites = compose(zip(decoded, track.faces(begin, stop), strict=True), render.casts, render.space)
     yield from mark_frames(islice(composites, first - begin, None), label=render.label, watermark=render.watermark)
 
 

@@ -1,0 +1,92 @@
+"""Learn a donor's face from the capture in the vault; what is learnt goes back into the vault."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bianlian.donors.book import CAPTURE, Donor
+from bianlian.errors import CallerError, NothingToSwap
+from bianlian.imaging.face_space import FaceSpace, build_face_space
+from bianlian.learning.interface import Identity, Learner
+from bianlian.learning.levels import draft_learner, standard_learner
+from bianlian.learning.samples import collect
+from bianlian.media.decode import frames
+from bianlian.media.probe import describe
+from bianlian.records.appearance import Appearance
+from bianlian.records.progress import Reporter
+from bianlian.tracking.store import TrackReader
+from bianlian.weights.canonical import read_canonical_mesh
+from bianlian.weights.catalogue import FACE_LANDMARKER
+from bianlian.workflows.house import House
+from bianlian.workflows.tracks import borrowed_track, faces_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learnt:
+    """What was learnt, in numbers."""
+
+    donor_id: str
+    level: str
+    sample_count: int
+    size_bytes: int
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        return {"donor": self.donor_id, "level": self.level, "samples": self.sample_count, "bytes": self.size_bytes}
+
+
+def learn(house: House, name: str, *, level: str, seed: int, reporter: Reporter) -> Learnt:
+    """Learn a donor at a level; learning again replaces what was there.
+
+    Raises:
+        CallerError: no such donor or level.
+        NothingToSwap: the capture shows too little.
+    """
+    donor = house.donors.find(name)
+    space = face_space(house, reporter)
+    learner = learner_of(level, space)
+    with house.donors.vault.borrowed(donor.id, CAPTURE) as path:
+        source = describe(path)
+        with borrowed_track(house, source, reporter) as track:
+            stream = faces_of(track, _only_person(track), frames(source))
+            samples = collect(stream, space, limit=learner.sample_limit)
+    identity = Identity(donor_id=donor.id, template_commitment=donor.receipt.evidence.template_commitment)
+    content = learner.fit(samples, identity, seed=seed, reporter=reporter).to_bytes()
+    house.donors.vault.write(donor.id, _file_name(level), content)
+    return Learnt(donor_id=donor.id, level=level, sample_count=len(samples), size_bytes=len(content))
+
+
+def appearance_of(house: House, donor: Donor, *, level: str, reporter: Reporter) -> Appearance:
+    """A donor's appearance at a level, learnt first if need be."""
+    if not house.donors.vault.holds(donor.id, _file_name(level)):
+        reporter.say(f"{donor.name} has not been learnt at level {level} yet: learning now.")
+        learn(house, donor.id, level=level, seed=0, reporter=reporter)
+    return Appearance.from_bytes(house.donors.vault.read(donor.id, _file_name(level)))
+
+
+def face_space(house: House, reporter: Reporter) -> FaceSpace:
+    """The canonical face that learning and composing share."""
+    return build_face_space(read_canonical_mesh(house.weights.fetch(FACE_LANDMARKER, reporter=reporter)))
+
+
+def learner_of(level: str, space: FaceSpace) -> Learner:
+    """The learner of a level.
+
+    Raises:
+        CallerError: there is no such level.
+    """
+    learners = {"draft": draft_learner, "standard": standard_learner}
+    if level not in learners:
+        raise CallerError(f"There is no level {level!r}.", advice=f"There are: {', '.join(learners)}.")
+    return learners[level](space)
+
+
+def _only_person(track: TrackReader) -> int:
+    if not track.info.persons:
+        raise NothingToSwap("The capture shows no face.", advice="Enrol the donor again with a better capture.")
+    return max(track.info.persons, key=lambda person: person.frame_count).number
+
+
+def _file_name(level: str) -> str:
+    return f"appearance-{level}"

@@ -1,0 +1,202 @@
+"""Swap one file: grants, track, study, chunks, join, seal, check, release. A picture's rights travel with it.
+
+::
+
+    Receipt → Grant → Composite → MarkedFrame → chunks → draft → sealed draft → Verdict → release
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bianlian.compositing.performer import study
+from bianlian.compositing.stage import Cast
+from bianlian.donors.book import Donor
+from bianlian.donors.performer import Production
+from bianlian.errors import CallerError, NothingToSwap, Refusal
+from bianlian.imaging.face_space import FaceSpace
+from bianlian.marking.label import Label, LabelStyle, plan_label
+from bianlian.marking.watermark.embedder import FaceWatermark
+from bianlian.media.encode import EncodeSettings
+from bianlian.media.images import write_image
+from bianlian.media.join import join
+from bianlian.media.probe import describe, sha256_of
+from bianlian.records.appearance import Appearance
+from bianlian.records.donor import Use
+from bianlian.records.frame import SourceInfo
+from bianlian.records.grant import Grant
+from bianlian.records.progress import Reporter
+from bianlian.tracking.store import TrackReader
+from bianlian.workflows.house import House
+from bianlian.workflows.job import JobFolder, chunks_of
+from bianlian.workflows.render import Render, marked_frames, render_chunks
+from bianlian.workflows.tracks import sampled_faces, track_footage
+
+STUDY_FRAMES = 48
+"""Frames of the performer that are studied in long footage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Player:
+    """A donor and what was learnt about their face."""
+
+    donor: Donor
+    appearance: Appearance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FileSwap:
+    """What is the same for all files of a request."""
+
+    house: House
+    players: Mapping[int, Player]
+    production: Production
+    space: FaceSpace
+    style: LabelStyle
+    encode: EncodeSettings
+    resume: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Permitted:
+    """One file's job with its permissions."""
+
+    job_id: str
+    source: SourceInfo
+    uses: Mapping[int, Use]
+    grants: Mapping[int, Grant]
+
+
+def is_done(job: FileSwap, file: Path, output: Path) -> bool:
+    """Whether `output` is the released result of this very request.
+
+    Raises:
+        CallerError: something else has that name; it is not overwritten.
+    """
+    if not output.exists():
+        return False
+    digest = sha256_of(output)
+    job_id = job_id_of(job, sha256_of(file))
+    if any(made.sha256 == digest and made.job_id == job_id for made in job.house.registry.outputs()):
+        return True
+    raise CallerError(
+        f"{output} exists already and is not the result of this request.", advice="Move it away, or choose another folder."
+    )
+
+
+def job_id_of(job: FileSwap, source_sha256: str) -> str:
+    """The job's id: the same request of the same installation has the same id, and nobody else can guess what it was."""
+    request = json.dumps(request_of(job, source_sha256), sort_keys=True).encode()
+    return hmac.digest(job.house.donors.installation.derive("jobs"), request, "sha256").hex()[:32]
+
+
+def request_of(job: FileSwap, source_sha256: str) -> dict[str, Any]:
+    """Everything that the result depends on, as JSON."""
+    players = {
+        str(person): [player.donor.receipt.id, hashlib.sha256(player.appearance.to_bytes()).hexdigest()]
+        for person, player in job.players.items()
+    }
+    return {
+        "program": version("bianlian"),
+        "source": source_sha256,
+        "players": players,
+        "production": job.production.sha256,
+        "encode": asdict(job.encode),
+        "label": [job.style.language.value, job.style.corner.value, job.style.has_eu_mark, str(job.style.opening_seconds)],
+    }
+
+
+def swap_file(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> tuple[str, ...]:
+    """Swap one file and release the result.
+
+    Returns:
+        Sentences that the user should read: dropped streams, faded passages.
+
+    Raises:
+        Refusal: consent, content or marks; noted in the ledger.
+        MediaError: the footage cannot be used, or a person who is cast is not in it.
+        InstallationError: the disk is full, a folder may not be written.
+    """
+    house, source = job.house, describe(file)
+    job_id = job_id_of(job, source.sha256)
+    folder = JobFolder(output=output, job_id=job_id, request=request_of(job, source.sha256))
+    folder.open(resume=job.resume)
+    is_done = False
+    try:
+        notes = _run(_permitted(job, job_id, source), job, folder, reporter)
+        is_done = True
+    except Refusal as refusal:
+        if not isinstance(refusal, ConsentRefused):  # the donors' book notes its own refusals
+            house.donors.note_refusal(refusal, house.clock(), job=job_id, source_sha256=source.sha256)
+        folder.discard()
+        raise
+    finally:
+        folder.close(is_done=is_done)
+    return notes
+
+
+def _permitted(job: FileSwap, job_id: str, source: SourceInfo) -> _Permitted:
+    """Ask for every permission before any frame is looked at."""
+    house, production = job.house, job.production
+    uses = {
+        person: Use(
+            job_id=job_id, source_sha256=source.sha256, person=person, purpose=production.purpose, project=production.project,
+            publication=production.publication, regions=production.regions, contains=production.contains,
+        )
+        for person in job.players
+    }  # fmt: skip
+    house.donors.note_production(production, job_id, tuple(uses), house.clock())
+    grants = {
+        person: house.donors.authorise(job.players[person].donor.id, use, house.clock()) for person, use in uses.items()
+    }
+    return _Permitted(job_id=job_id, source=source, uses=uses, grants=grants)
+
+
+def _run(permitted: _Permitted, job: FileSwap, folder: JobFolder, reporter: Reporter) -> tuple[str, ...]:
+    house, source = job.house, permitted.source
+    track = track_footage(house, source, reporter)
+    _require_persons(track, source, tuple(job.players))
+    house.registry.issue(permitted.job_id, key_id=house.code_book().key_id, now=house.clock())
+    render = _prepare(permitted, job, track)
+    draft, dropped = _draw(render, track, folder, permitted, house, reporter)
+    result = seal(house, draft, folder, render, permitted.job_id, permitted.grants, reporter)
+    release(house, result, folder.output, permitted.job_id, [(permitted.grants[p], permitted.uses[p]) for p in permitted.uses])
+    return (*dropped, *fades(render, track))
+
+
+def _require_persons(track: TrackReader, source: SourceInfo, persons: Sequence[int]) -> None:
+    known = [person.number for person in track.info.persons]
+    if not known:
+        raise NothingToSwap(f"No face was found in {source.path.name}.", advice="Faces must be at least 40 pixels high.")
+    missing = [number for number in persons if number not in known]
+    if missing:
+        raise NothingToSwap(
+            f"There is no person {missing[0]} in {source.path.name}; there are {', '.join(map(str, known))}.",
+            advice=f"See who is who: bianlian people {source.path.name} -o people.png",
+        )
+
+
+def _prepare(permitted: _Permitted, job: FileSwap, track: TrackReader) -> Render:
+    source, grants = permitted.source, permitted.grants
+    casts = {
+        person: Cast(
+            grant=grants[person],
+            appearance=player.appearance,
+            performer=study(sampled_faces(source, track, person, count=STUDY_FRAMES), job.space),
+        )
+        for person, player in job.players.items()
+    }
+    boxes = (tracked.face.box for found in track.faces(0, track.info.frame_count) for tracked in found)
+    start = next(iter(track.instants(0, 1)))
+    label = plan_label(source.size, boxes, style=job.style, start=start, grants=tuple(grants.values()))
+    watermark = FaceWatermark(job.house.code_book(), permitted.job_id)
+    return Render(
+        source=source, track=track.folder, casts=casts, space=job.space, label=label, watermark=watermark, encode=job.encode
+    )

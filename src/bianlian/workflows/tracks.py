@@ -1,0 +1,103 @@
+"""Tracks: of footage, kept and used again; of a donor's capture, gone when the work is done."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bianlian.errors import UnreadableMedia
+from bianlian.media.decode import frames
+from bianlian.records.face import TrackedFace
+from bianlian.records.frame import Frame, SourceInfo
+from bianlian.records.progress import Reporter
+from bianlian.screening.gate import ContentGate, GateSettings
+from bianlian.tracking.observe import ObserveSettings
+from bianlian.tracking.stage import open_track, track, writer_for
+from bianlian.tracking.store import TrackReader
+from bianlian.weights.catalogue import FACE_LANDMARKER, FACE_RECOGNITION
+from bianlian.workflows.house import House
+
+GATE_VERSION = 1
+"""Goes into the ledger with each screening; footage is screened again when the gate changes."""
+_MODEL_HASHES = {weight.name: weight.sha256 for weight in (FACE_LANDMARKER, FACE_RECOGNITION)}
+SEQUENTIAL_FRAMES = 2000
+"""Up to this length it is cheaper to decode a clip through than to seek to a few dozen moments of it."""
+
+
+def track_footage(house: House, source: SourceInfo, reporter: Reporter) -> TrackReader:
+    """The track of a piece of footage, made on first use while the content gate looks at every part of it.
+
+    Raises:
+        ContentRefused: the footage shows sexual content; the ledger notes it.
+        MediaError: the footage cannot be read to its end.
+    """
+    folder = house.tracks / f"{source.sha256}.track"
+    if folder.exists() and was_screened(house, source):
+        try:
+            return open_track(
+                folder, source_sha256=source.sha256, model_hashes=_MODEL_HASHES, settings=ObserveSettings()
+            )
+        except UnreadableMedia as error:
+            reporter.say(f"The earlier track cannot be used ({error}): tracking again.")
+            shutil.rmtree(folder, ignore_errors=True)
+    gate = ContentGate(house.content_detector(reporter), GateSettings(), what="footage")
+    made = _track(house, source, gate.passing(frames(source)), folder, reporter)
+    facts = {"source_sha256": source.sha256, "gate": GATE_VERSION, "looks": gate.frames_seen}
+    house.donors.ledger.append("screened", facts, house.clock())
+    return made
+
+
+def was_screened(house: House, source: SourceInfo) -> bool:
+    """Whether the ledger says that this footage passed the content gate as it is now."""
+    wanted = (source.sha256, GATE_VERSION)
+    entries = house.donors.ledger.entries("screened")
+    return any((entry.facts["source_sha256"], entry.facts["gate"]) == wanted for entry in entries)
+
+
+@contextmanager
+def borrowed_track(
+    house: House, source: SourceInfo, reporter: Reporter, *, passing: Callable[[Iterator[Frame]], Iterator[Frame]] | None = None
+) -> Generator[TrackReader]:
+    """The track of a donor's capture for the length of a block; no biometric data stay behind.
+
+    Args:
+        passing: sees every frame on its way to the tracker.
+    """
+    gate = ContentGate(house.content_detector(reporter), GateSettings(), what="capture")
+    stream = gate.passing(frames(source))
+    with tempfile.TemporaryDirectory(prefix=".track-", dir=house.settings.home) as scratch:
+        folder = Path(scratch) / "capture.track"
+        yield _track(house, source, passing(stream) if passing else stream, folder, reporter)
+
+
+def faces_of(track: TrackReader, person: int, stream: Iterable[Frame]) -> Iterator[tuple[Frame, TrackedFace]]:
+    """A person's faces with their frames; `stream` is decoded from the beginning."""
+    faces = track.faces(0, track.info.frame_count)
+    for frame, found in zip(stream, faces, strict=True):
+        for tracked in found:
+            if tracked.person == person:
+                yield frame, tracked
+
+
+def sampled_faces(source: SourceInfo, track: TrackReader, person: int, *, count: int) -> Iterator[tuple[Frame, TrackedFace]]:
+    """A person's faces in at most about `count` frames spread over the footage."""
+    total = track.info.frame_count
+    if total <= SEQUENTIAL_FRAMES:
+        yield from faces_of(track, person, frames(source))
+        return
+    for index in range(0, total, max(1, total // count)):
+        found = next(iter(track.faces(index, index + 1)))
+        tracked = next((face for face in found if face.person == person), None)
+        if tracked is not None:
+            start = next(iter(track.instants(index, index + 1)))
+            yield next(frames(source, start=start, start_index=index)), tracked
+
+
+def _track(house: House, source: SourceInfo, stream: Iterator[Frame], folder: Path, reporter: Reporter) -> TrackReader:
+    settings = ObserveSettings()
+    writer = writer_for(folder, source_sha256=source.sha256, model_hashes=_MODEL_HASHES, settings=settings)
+    models = house.face_models(reporter)
+    return track(stream, models, settings, writer, reporter, frame_estimate=source.frame_estimate)
