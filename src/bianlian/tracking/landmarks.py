@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from bianlian.records.arrays import F32, U8, frozen
@@ -51,6 +52,10 @@ class LandmarkResult:
     """478x3: x, y in pixels; z in the scale of x, smaller is nearer."""
     presence: float
     """0..1: that there is a face."""
+    crop: U8
+    """256x256x3 RGB, what the network saw."""
+    image_from_crop: F32
+    """2x3, where that is (tracking/sampling.py)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "points_image", frozen(self.points_image, "points_image", (LANDMARKS, 3), np.float32))
@@ -79,12 +84,18 @@ class FaceLandmarker:
     def landmarks_of(self, picture: Sampler, region: Region) -> LandmarkResult:
         """Landmarks of the face in `region`."""
         image_from_crop = image_from_square(region.centre_x, region.centre_y, region.square, region.turn, SIDE)
-        outputs = self._session.run(picture.sample(image_from_crop, SIDE)[None])
+        crop = picture.sample(image_from_crop, SIDE)
+        outputs = self._session.run(crop[None])
         points_crop = outputs["Identity"].reshape(LANDMARKS, 3)
         points = np.empty((LANDMARKS, 3), np.float32)
         points[:, :2] = points_crop[:, :2] @ image_from_crop[:, :2].T + image_from_crop[:, 2]
         points[:, 2] = points_crop[:, 2] * (region.square / SIDE)
-        return LandmarkResult(points_image=points, presence=float(1 / (1 + np.exp(-outputs["Identity_1"].item()))))
+        return LandmarkResult(
+            points_image=points,
+            presence=float(1 / (1 + np.exp(-outputs["Identity_1"].item()))),
+            crop=cv2.convertScaleAbs(crop, alpha=255),
+            image_from_crop=image_from_crop,
+        )
 
 
 def region_of_detection(detection: Detection) -> Region:

@@ -44,7 +44,7 @@ class ObserveSettings:
     """Height of the smallest face to find."""
     look_back: int = 24
     """Frames held, in which every view gets its turn and through which a new face is followed backwards."""
-    whole_every: int = 4
+    whole_every: int = 8
     """The whole frame is looked at this often, in frames."""
     first_window: int = 12
     """Frames from which the first identity embedding of a tracklet is chosen; the windows then double."""
@@ -255,9 +255,9 @@ class _Finishing:
         points = result.points_image
         quality = Quality(
             size_px=size_px(points),
-            sharpness=sharpness(seen.picture, region_of_landmarks(points)),
+            sharpness=sharpness(result),
             presence=result.presence,
-            covered=state.cover.update(seen.picture, points),
+            covered=state.cover.update(result),
         )
         state.seen += 1
         worth = self._worth(points, quality)

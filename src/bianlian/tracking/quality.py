@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 
 from bianlian.records.arrays import F32
-from bianlian.tracking.landmarks import Region, region_of_landmarks
-from bianlian.tracking.sampling import Sampler, image_from_square
+from bianlian.tracking.landmarks import ENLARGED, SIDE, LandmarkResult
 
 SHARPNESS_SIDE = 128
 SHARPNESS_HALF = 40.0
@@ -35,12 +34,12 @@ def size_px(points_image: F32) -> float:
     return float(np.ptp(points_image[:, 1]))
 
 
-def sharpness(picture: Sampler, region: Region) -> float:
+def sharpness(result: LandmarkResult) -> float:
     """0 blurred … 1 sharp, from the face's aligned luma."""
-    square = region.square / 1.5
-    luma = picture.luma(
-        image_from_square(region.centre_x, region.centre_y, square, region.turn, SHARPNESS_SIDE), SHARPNESS_SIDE
-    )
+    side = round(SHARPNESS_SIDE * ENLARGED)
+    luma = cv2.resize(cv2.cvtColor(result.crop, cv2.COLOR_RGB2GRAY), (side, side), interpolation=cv2.INTER_AREA)
+    edge = (side - SHARPNESS_SIDE) // 2
+    luma = luma[edge : edge + SHARPNESS_SIDE, edge : edge + SHARPNESS_SIDE]
     variance = float(cv2.Laplacian(luma, cv2.CV_32F).var())
     return variance / (variance + SHARPNESS_HALF)
 
@@ -55,20 +54,20 @@ class CoverEstimate:
     def __init__(self) -> None:
         self._known: F32 | None = None
 
-    def update(self, picture: Sampler, points_image: F32) -> float:
+    def update(self, result: LandmarkResult) -> float:
         """Covered share of the face, 0..1, in this frame."""
-        region = region_of_landmarks(points_image)
-        image_from_crop = image_from_square(region.centre_x, region.centre_y, region.square, region.turn, _SKIN_SIDE)
-        crop = cv2.blur(picture.sample(image_from_crop, _SKIN_SIDE), (3, 3))
-        points_crop = (points_image[_SKIN, :2] - image_from_crop[:, 2]) @ np.linalg.inv(image_from_crop[:, :2]).T
-        column, row = np.clip(np.rint(points_crop), 0, _SKIN_SIDE - 1).astype(int).T
-        colours = crop[row, column]
+        small = cv2.resize(result.crop, (_SKIN_SIDE, _SKIN_SIDE), interpolation=cv2.INTER_AREA)
+        small = cv2.blur(small.astype(np.float32) / 255, (3, 3))
+        points, matrix = result.points_image[_SKIN], result.image_from_crop
+        points_crop = (points[:, :2] - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T
+        column, row = np.clip(np.rint(points_crop * _SKIN_SIDE / SIDE), 0, _SKIN_SIDE - 1).astype(int).T
+        colours = small[row, column]
         if self._known is None:
             self._known = colours
             return 0.0
         gain = np.median((colours + 0.02) / (self._known + 0.02), axis=0)
         distance = np.linalg.norm(colours - self._known * gain, axis=1)
-        depth = points_image[_SKIN, 2] / region.square
+        depth = points[:, 2] / (SIDE * np.hypot(matrix[0, 0], matrix[1, 0]))
         facing = depth < np.median(depth) + 0.12
         different = (distance > _DIFFERENT) & facing
         rate = np.where(different, _LEARN / 5, _LEARN)[:, None]

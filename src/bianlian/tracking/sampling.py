@@ -29,10 +29,6 @@ class Sampler(Protocol):
         """side x side x 3 coded RGB, 0..1; black outside the picture."""
         ...
 
-    def luma(self, image_from_crop: F32, side: int) -> F32:
-        """side x side luma, 0..255."""
-        ...
-
 
 class FrameSampler:
     """Crops of a decoded frame, any matrix, range, depth and chroma size."""
@@ -58,10 +54,6 @@ class FrameSampler:
         rgb = cv2.transform(cv2.merge(parts), np.hstack([self._matrix, (-self._matrix @ self._offset)[:, None]]))
         return np.clip(rgb, 0, 1, out=rgb)
 
-    def luma(self, image_from_crop: F32, side: int) -> F32:
-        codes = _warped(self._planes[0], image_from_crop, side, float(self._offset[0]))
-        return np.clip((codes - self._offset[0]) * self._matrix[0, 0] * 255, 0, 255)
-
 
 class RgbSampler:
     """Crops of an HxWx3 uint8 picture."""
@@ -72,9 +64,6 @@ class RgbSampler:
 
     def sample(self, image_from_crop: F32, side: int) -> F32:
         return _warped(self._rgb, image_from_crop, side, 0.0) / np.float32(255)
-
-    def luma(self, image_from_crop: F32, side: int) -> F32:
-        return cv2.cvtColor(_warped(self._rgb, image_from_crop, side, 0.0), cv2.COLOR_RGB2GRAY)
 
 
 def image_from_square(centre_x: float, centre_y: float, square: float, turn: float, side: int) -> F32:
