@@ -158,13 +158,35 @@ def _arrive(container: InputContainer, stream: VideoStream, start: int) -> Itera
 
 
 def _pictures(container: InputContainer, stream: VideoStream) -> Generator[VideoFrame, None, None]:
-    """Decode on from where the container stands, to the end that it promises.
+    """Decode on from where the container stands, with rising stamps and true lengths, to the end that it promises.
 
-    A picture without a stamp (raw streams, some AVI) follows its predecessor by that one's duration, or by the mean
-    frame time: the container says no more. Two pictures for one moment (coarse time bases, careless recorders) come one
-    tick apart.
+    Containers store distances between decoding stamps, so with B-frames FFmpeg reports one picture's length as
+    another's; here each lasts until the next, and the last until the promised end.
     """
     name, time_base = container.name.rpartition("/")[2], time_base_of(stream)
+    held: VideoFrame | None = None
+    for picture in _stamped(container, stream, name):
+        if held is not None:
+            held.duration = (picture.pts or 0) - (held.pts or 0)
+            yield held
+        held = picture
+    if held is None:
+        raise _damaged(name, None, time_base)
+    pts, promised = held.pts or 0, promised_end(stream)
+    end = (pts + held.duration) * time_base
+    if promised - end > max(_SHORTFALL, end / 50):
+        raise _damaged(name, pts, time_base)
+    held.duration = round(promised / time_base) - pts if promised > pts * time_base else held.duration
+    yield held
+
+
+def _stamped(container: InputContainer, stream: VideoStream, name: str) -> Generator[VideoFrame, None, None]:
+    """Decode pictures whole, and see to it that their stamps rise.
+
+    A picture without a stamp (raw streams, some AVI) follows its predecessor by the mean frame time: the container says
+    no more. Two pictures for one moment (coarse time bases, careless recorders) come one tick apart.
+    """
+    time_base = time_base_of(stream)
     step = max(1, round(1 / (time_base * stream.average_rate))) if stream.average_rate else 1
     keeps_count = stream.codec_context.codec.canonical_name in _ONE_PICTURE_A_PACKET
     expected: set[int] = set()
@@ -175,7 +197,7 @@ def _pictures(container: InputContainer, stream: VideoStream) -> Generator[Video
                 expected.add(packet.pts)
             for picture in packet.decode():
                 pts = picture.pts
-                lost = {stamp for stamp in expected if last is not None and pts is not None and last < stamp < pts}
+                lost = any(last is not None and pts is not None and last < stamp < pts for stamp in expected)
                 if packet.is_corrupt or picture.is_corrupt or lost:
                     raise _damaged(name, last, time_base)
                 if pts is None:
@@ -185,13 +207,11 @@ def _pictures(container: InputContainer, stream: VideoStream) -> Generator[Video
                         raise _damaged(name, last, time_base)
                     pts = last + 1
                 expected = {stamp for stamp in expected if stamp > pts}
-                picture.pts, last, step = pts, pts, picture.duration or step
+                picture.pts, last = pts, pts
+                picture.duration = picture.duration or step
                 yield picture
     except av.error.FFmpegError as error:
         raise _damaged(name, last, time_base) from error
-    end = 0 if last is None else (last + step) * time_base
-    if promised_end(stream) - end > max(_SHORTFALL, end / 50):
-        raise _damaged(name, last, time_base)
 
 
 def _damaged(name: str, last: int | None, time_base: Fraction) -> UnreadableMedia:

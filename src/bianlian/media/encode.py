@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from av.codec.context import Flags
 from av.container import OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -116,6 +117,7 @@ def _stream(container: OutputContainer, source: SourceInfo, settings: EncodeSett
     context.time_base = stream.time_base = source.time_base
     context.gop_size = max(1, round(rate * Fraction(settings.keyframe_seconds)))
     context.thread_count = settings.threads
+    context.flags |= Flags.frame_duration  # else the last picture gets a mean length
     context.sample_aspect_ratio = source.sample_aspect
     context.color_range = 2 if source.colour.full_range else 1
     context.colorspace = int(source.colour.matrix)
@@ -151,5 +153,7 @@ def _picture(frame: Frame, source: SourceInfo) -> VideoFrame:
         target = picture.planes[number]
         rows = np.frombuffer(memoryview(target), plane.dtype).reshape(target.height, -1)
         rows[:, : target.width] = plane
+    if frame.duration:
+        picture.duration = frame.duration
     picture.pts, picture.time_base = frame.instant.pts, frame.instant.time_base
     return picture

@@ -23,12 +23,12 @@ _REASONS = {
 
 @contextmanager
 def publishing(path: Path) -> Generator[Path, None, None]:
-    """Yield a temporary name with the suffix of `path`; when the block ends well it becomes `path`, else it goes.
+    """Yield a temporary name beside `path`; when the block ends well it becomes `path`, else it goes.
 
     Raises:
         InstallationError: the system refused to write, with the reason.
     """
-    draft = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield draft
         to_disk(draft)

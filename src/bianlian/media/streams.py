@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 
+from bianlian.media.containers import reading
+
 _TEXT_SUBTITLES = {"subrip", "srt", "ass", "ssa", "webvtt", "text"}
+_LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
 _OWN_TAGS = {"duration", "encoder", "rotate", "bps", "number_of_frames", "number_of_bytes"}
 """Written by muxers about the file that they made; wrong in another file. In lower case."""
 
@@ -48,8 +54,25 @@ class CarriedStream:
         yield coded
 
 
+def first_packets(path: Path) -> dict[int, Packet[Any]]:
+    """The first packet of every sound stream, by stream index."""
+    with reading(path) as container:
+        found: dict[int, Packet[Any]] = {}
+        for packet in container.demux(*container.streams.audio) if container.streams.audio else ():
+            if packet.dts is not None:
+                found.setdefault(packet.stream_index, packet)
+            if len(found) == len(container.streams.audio):
+                break
+        return found
+
+
 def carry(
-    source: InputContainer, output: OutputContainer, video: Stream, *, replaced: frozenset[str]
+    source: InputContainer,
+    output: OutputContainer,
+    video: Stream,
+    *,
+    samples: Mapping[int, Packet[Any]],
+    replaced: frozenset[str],
 ) -> tuple[tuple[CarriedStream, ...], tuple[str, ...]]:
     """Add to `output` every stream of `source` but `video` that it can hold.
 
@@ -57,6 +80,7 @@ def carry(
         source: the footage, opened.
         output: the draft, before its header.
         video: the stream of `source` that was changed.
+        samples: from `first_packets`; FFmpeg refuses some sound only when it sees it.
         replaced: metadata keys, in lower case, that are not copied.
 
     Returns:
@@ -64,18 +88,17 @@ def carry(
     """
     kind = output.format.name
     has_chapters = bool(source.chapters())
-    has_timecode = "timecode" in video.metadata
     carried: list[CarriedStream] = []
     sentences: list[str] = []
     for stream in source.streams:
-        if stream.index == video.index or _is_made_anew(stream, has_chapters, has_timecode):
+        if stream.index == video.index or _is_made_anew(stream, has_chapters):
             continue
         what = _describe(stream)
         if stream.type == "video":
             # Another angle, a preview or cover art would show the performer's own face beside the changed one.
             sentences.append(f"{what} was left out, because it may show the face that was replaced.")
-        elif _holds(stream, kind):
-            target = output.add_stream_from_template(stream)
+        elif _holds(stream, kind, samples.get(stream.index)):
+            target = _added(output, stream)
             carried.append(CarriedStream(source=stream, target=target, is_converted=False))
         elif isinstance(stream, SubtitleStream) and _codec(stream) in _TEXT_SUBTITLES:
             target = output.add_stream("mov_text")
@@ -102,22 +125,35 @@ def copy_tags(source: Stream, target: Stream, *, replaced: frozenset[str]) -> No
         target.time_base = source.time_base
 
 
-def _is_made_anew(stream: Stream, has_chapters: bool, has_timecode: bool) -> bool:
+def _is_made_anew(stream: Stream, has_chapters: bool) -> bool:
     """Chapter and time code tracks of mp4 and mov: FFmpeg writes them itself, from what it read out of them."""
-    return (
-        stream.type == "data" and _codec(stream) in {"bin_data", "none", "unknown"} and (has_chapters or has_timecode)
-    )
+    if stream.type != "data":
+        return False
+    return "timecode" in stream.metadata or (has_chapters and stream.name == "bin_data")
 
 
-def _holds(stream: Stream, kind: str) -> bool:
-    """Whether a container of this kind takes the stream: tried on an empty one in memory."""
+def _holds(stream: Stream, kind: str, sample: Packet[Any] | None) -> bool:
+    """Whether a container of this kind takes the stream: tried in memory, with a packet of it if there is one."""
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
-            trial.add_stream_from_template(stream)
+            target = _added(trial, stream)
             trial.start_encoding()
+            if sample is not None:
+                sample.stream = target
+                trial.mux_one(sample)
     except (av.error.FFmpegError, ValueError, TypeError, NotImplementedError):
         return False
     return True
+
+
+def _added(output: OutputContainer, stream: Stream) -> Stream:
+    target = output.add_stream_from_template(stream)
+    if isinstance(stream, AudioStream) and isinstance(target, AudioStream):
+        context = stream.codec_context
+        # AVI and Matroska count the channels of raw sound without naming them, and mp4 wants the names.
+        if context.layout.name in _LAYOUTS:
+            target.codec_context.layout = _LAYOUTS[context.layout.name]
+    return target
 
 
 def _codec(stream: Stream) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.stream
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ from bianlian.media.encode import EncodeSettings, write_chunk
 from bianlian.media.join import JoinReport, check_output, join
 from bianlian.media.probe import describe
 from bianlian.records.frame import ColourSpec, SourceInfo
-from tests.media_factory import RICH, VARIABLE_RATE, Recipe, make_clip, marked
+from tests.media_factory import RICH, VARIABLE_RATE, Recipe, make_clip, marked, moving_square
 
 FAST = EncodeSettings(preset="ultrafast")
 SMOOTH = EncodeSettings(preset="veryfast", threads=1)
@@ -137,6 +138,90 @@ def test_text_subtitles_of_matroska_are_converted_and_that_is_said(tmp_path: Pat
     # A sample is a length in two bytes, the text, then perhaps style boxes (3GPP TS 26.245, 5.17).
     lines = [text[2 : 2 + int.from_bytes(text[:2])] for text in texts]
     assert [line for line in lines if line] == [b"Line 0", b"Line 1"]
+
+
+def with_sound(path: Path, video: str, sound: str) -> Path:
+    """A clip with one mono track in another codec than AAC."""
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream(video, rate=25)
+        picture.height, picture.width, picture.pix_fmt = 48, 64, "yuv420p"
+        track = container.add_stream(sound, rate=48000)
+        for number in range(25):
+            frame = av.VideoFrame.from_ndarray(moving_square(number, (48, 64)), "rgb24").reformat(format="yuv420p")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(picture.encode(frame))
+            tone = np.sin(np.arange(1920 * number, 1920 * number + 1920) / 20).astype(np.float32)[None] / 3
+            samples = av.AudioFrame.from_ndarray(tone, "fltp", "mono")
+            samples.sample_rate, samples.pts, samples.time_base = 48000, 1920 * number, Fraction(1, 48000)
+            container.mux(track.encode(samples))
+        container.mux(picture.encode(None))
+        container.mux(track.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "video", "sound", "out"),
+    [
+        ("a.avi", "mpeg4", "libmp3lame", "out.mp4"),
+        ("a.avi", "mpeg4", "pcm_s16le", "out.mp4"),
+        ("a.mkv", "libx264", "pcm_s16le", "out.mov"),
+        ("a.mkv", "libx264", "flac", "out.mp4"),
+        ("a.webm", "libvpx", "libopus", "out.mp4"),
+        ("a.mpg", "mpeg2video", "mp2", "out.mp4"),
+        ("a.ts", "libx264", "aac", "out.mov"),
+    ],
+)
+def test_sound_is_copied_without_coding_it_again(tmp_path: Path, name: str, video: str, sound: str, out: str) -> None:
+    source = describe(with_sound(tmp_path / name, video, sound))
+    draft, report = rebuilt(source, tmp_path, length=20, name=out)
+    assert report.dropped == ()
+    (before,), (after,) = (list(found.values()) for found in (packets(source.path), packets(draft)))
+    assert len(before) == len(after)
+    # Half a tick of a 1/1000 container, and of the sample rate that mp4 counts sound in.
+    assert all(abs(one[0] - other[0]) <= Fraction(1, 1000) for one, other in zip(before, after, strict=True))
+    # MPEG streams wrap AAC in headers (ADTS) that mp4 has no room for.
+    assert name == "a.ts" or [one[1] for one in before] == [other[1] for other in after]
+
+
+def test_sound_that_the_container_cannot_carry_is_said(tmp_path: Path) -> None:
+    source = describe(with_sound(tmp_path / "a.webm", "libvpx", "libopus"))
+    draft, report = rebuilt(source, tmp_path, name="out.mov")
+    assert report.dropped == ("Stream 1 (audio, opus) was left out, because mov cannot carry it.",)
+    assert describe(draft).streams == ()
+
+
+def test_data_that_the_container_cannot_carry_is_said(tmp_path: Path) -> None:
+    with av.open(str(make_clip(tmp_path / "plain.ts"))) as film, av.open(str(tmp_path / "a.ts"), "w") as out:
+        target = out.add_stream_from_template(film.streams.video[0])
+        data = out.add_data_stream("klv")
+        out.start_encoding()
+        for packet in film.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = target
+                out.mux(packet)
+        note = av.Packet(b"position 1 2 3")
+        note.stream, note.pts, note.dts, note.time_base = data, 200_000, 200_000, Fraction(1, 90_000)
+        out.mux(note)
+    source = describe(tmp_path / "a.ts")
+    assert [stream.kind for stream in source.streams] == ["data"]
+    _, report = rebuilt(source, tmp_path)
+    assert len(report.dropped) == 1
+    assert "cannot carry it" in report.dropped[0]
+
+
+def test_time_code_comes_along(tmp_path: Path) -> None:
+    with av.open(str(make_clip(tmp_path / "plain.mp4"))) as film, av.open(str(tmp_path / "a.mov"), "w") as out:
+        target = out.add_stream_from_template(film.streams.video[0])
+        target.metadata["timecode"] = "10:11:12:13"
+        for packet in film.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = target
+                out.mux(packet)
+    source = describe(tmp_path / "a.mov")
+    draft, report = rebuilt(source, tmp_path, name="out.mov")
+    assert report.dropped == ()
+    with av.open(str(draft)) as container:
+        assert container.streams.video[0].metadata["timecode"] == "10:11:12:13"
 
 
 def test_cover_art_is_left_out_and_that_is_said(tmp_path: Path) -> None:
