@@ -1,0 +1,103 @@
+"""A reader of ISO base media boxes (ISO/IEC 14496-12), just large enough for metadata: independent of the muxer that wrote them.
+
+Hostile files are expected: sizes are checked against what is there, and nothing larger than `LARGEST_MOOV` is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+LARGEST_MOOV = 256 << 20
+"""Bytes; the index of a day of video at 60 frames a second stays below."""
+_META_PATHS = ((b"udta", b"meta"), (b"meta",))
+"""Below moov: where mp4 and where QuickTime keep keyed metadata."""
+
+
+class BadBoxes(ValueError):
+    """The box structure is broken."""
+
+
+def keyed_metadata(path: Path) -> tuple[tuple[str, str], ...]:
+    """(key, value) of every text entry in the keyed metadata of an mp4 or mov file, in file order, doubles included.
+
+    Raises:
+        BadBoxes: the file's boxes make no sense.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        moov = _moov(file)
+    found: list[tuple[str, str]] = []
+    for route in _META_PATHS:
+        for meta in _descend(moov, route):
+            found += _entries(meta)
+    return tuple(found)
+
+
+def is_iso_media(path: Path) -> bool:
+    """Whether the file begins as mp4 and mov do."""
+    with path.open("rb") as file:
+        return file.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")
+
+
+def _moov(file: BinaryIO) -> bytes:
+    """Content of the first moov box; only headers of the others are read."""
+    end = os.fstat(file.fileno()).st_size
+    position = 0
+    while position + 8 <= end:
+        file.seek(position)
+        header = file.read(16)
+        size, kind, length = int.from_bytes(header[:4]), header[4:8], 8
+        if size == 1:
+            size, length = int.from_bytes(header[8:16]), 16
+        elif size == 0:
+            size = end - position
+        if size < length or position + size > end:
+            raise BadBoxes("a box is larger than the file")
+        if kind == b"moov":
+            if size > LARGEST_MOOV:
+                raise BadBoxes("the index is too large")
+            file.seek(position + length)
+            return file.read(size - length)
+        position += size
+    raise BadBoxes("there is no moov box")
+
+
+def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    position = 0
+    while position + 8 <= len(data):
+        size, kind = int.from_bytes(data[position : position + 4]), data[position + 4 : position + 8]
+        if size == 0 and position + 8 == len(data) - 4:
+            return  # QuickTime ends a udta box with four zero bytes
+        if size < 8 or position + size > len(data):
+            raise BadBoxes("a box is larger than the one around it")
+        yield kind, data[position + 8 : position + size]
+        position += size
+
+
+def _descend(data: bytes, route: tuple[bytes, ...]) -> Iterator[bytes]:
+    for kind, content in _boxes(data):
+        if kind == route[0]:
+            yield from _descend(content, route[1:]) if len(route) > 1 else (content,)
+
+
+def _entries(meta: bytes) -> list[tuple[str, str]]:
+    """Pairs of a meta box: a full box in mp4 (four bytes of version and flags first), a plain one in QuickTime."""
+    content = meta if meta[4:8] == b"hdlr" else meta[4:]
+    parts = dict(_boxes(content))
+    keys = _keys(parts.get(b"keys", b""))
+    entries: list[tuple[str, str]] = []
+    for number, content in _boxes(parts.get(b"ilst", b"")):
+        index = int.from_bytes(number)
+        if not 1 <= index <= len(keys):
+            continue  # an iTunes entry, named by its box type
+        for kind, data in _boxes(content):
+            if kind == b"data" and int.from_bytes(data[:4]) == 1:  # type 1: UTF-8
+                entries.append((keys[index - 1], data[8:].decode("utf-8", errors="replace")))
+    return entries
+
+
+def _keys(data: bytes) -> list[str]:
+    return [name.decode("utf-8", errors="replace") for _, name in _boxes(data[8:])]
