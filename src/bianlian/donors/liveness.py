@@ -14,8 +14,10 @@ from bianlian.records.donor import FrameSignal
 from bianlian.records.frame import Frame
 
 _TAKE = "Record one take without a break, straight from the camera, and do not edit it."
-_STEP_S = 0.1
+_STEP_S = 0.05
 """Spacing of the samples that are compared for loops."""
+_SPAN_S = 0.13
+"""Turns are measured over this time: two frames at 15 a second, eight at 60."""
 
 
 class SignalMeter:
@@ -116,11 +118,12 @@ def check_unbroken(series: Series, signals: Sequence[FrameSignal], cuts: Sequenc
 
 def check_speed(series: Series, rules: CaptureRules) -> None:
     """No faster than a calm head. Refuses with capture-sped-up."""
-    turned = np.hypot(np.diff(series.yaw), np.diff(series.pitch)) / np.diff(series.seconds)
+    span = max(1, round(_SPAN_S / float(np.median(np.diff(series.seconds)))))
+    lapse = series.seconds[span:] - series.seconds[:-span]
+    turned = np.hypot(series.yaw[span:] - series.yaw[:-span], series.pitch[span:] - series.pitch[:-span]) / lapse
     fast = np.nan_to_num(turned) > rules.head_speed
-    twice = fast[1:] & fast[:-1]  # two steps in a row: one alone may be a landmark that slipped
-    if twice.any():
-        at = int(twice.argmax())
+    if fast.any():
+        at = int(fast.argmax())
         raise ConsentRefused(
             f"The head turns at {np.degrees(turned[at]):.0f} degrees a second at {series.seconds[at]:.1f} s: "
             "too fast for a calm person, or the recording was sped up.",
@@ -174,7 +177,8 @@ def find_loop(series: Series, first: int, rules: CaptureRules) -> tuple[float, f
         return None
     stamps = series.seconds[first:][seen]
     features = np.column_stack([np.interp(times, stamps, column) for column in columns[seen].T])
-    distance = ((features[:, None] - features[None]) ** 2).sum(axis=2)
+    lengths = (features**2).sum(axis=1)
+    distance = lengths[:, None] + lengths[None] - 2 * features @ features.T
     kernel = np.lib.stride_tricks.sliding_window_view(features, window, axis=0)
     energy = kernel.var(axis=2).sum(axis=1)  # how much happens in the window that begins here
     limit = rules.loop_distance**2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ def find_neutral(series: Series, rules: CaptureRules) -> Neutral:
         raise _no_neutral("No face is to be seen at the start.")
     yaw, pitch = float(np.median(series.yaw[start])), float(np.median(series.pitch[start]))
     face = {act: float(np.median(_shape(series, act)[start])) for act in _SHAPES}
-    moved = max(float(np.ptp(series.yaw[start])), float(np.ptp(series.pitch[start])))
+    moved = max(float(np.ptp(np.percentile(angle[start], (10, 90)))) for angle in (series.yaw, series.pitch))
     if max(abs(yaw), abs(pitch)) > rules.neutral_turn or moved > rules.reach["look-up"]:
         raise _no_neutral("The head is turned or moving at the start.")
     if face["open-mouth"] > rules.reach["open-mouth"]:
@@ -75,17 +75,49 @@ def find_movements(series: Series, neutral: Neutral, rules: CaptureRules) -> tup
         act = max(candidates, key=lambda name: candidates[name])
         longest = max(runs(_within(channels[act] >= rules.release, first, stop)), key=lambda run: run[1] - run[0])
         start, end = (float(series.seconds[min(frame, len(series.seconds) - 1)]) for frame in longest)
-        if end - start >= (rules.shortest_face_s if act in FACE_ACTS else rules.shortest_head_s):
+        if end - start >= rules.shortest_s:
             found.append(ActSeen(act=act, start=start, end=end, peak=peaks[act]))
     return tuple(found)
 
 
 def measure(series: Series, neutral: Neutral, rules: CaptureRules) -> dict[str, np.ndarray]:
-    """How far each act goes in each frame, 1.0 = its reach; zero where the face is not seen."""
-    yaw, pitch = series.yaw - neutral.yaw, series.pitch - neutral.pitch
-    raw = {"turn-left": yaw, "turn-right": -yaw, "look-up": pitch, "look-down": -pitch}
+    """How far each act goes in each frame, 1.0 = its reach; zero where the face is not seen.
+
+    Blinks, syllables and landmarks that slip are taken out by a median and an opening over time. Between acts the neutral
+    follows the person slowly, for nobody comes back to quite the same pose.
+    """
+    step = float(np.median(np.diff(series.seconds)))
+    raw = {"turn-left": series.yaw - neutral.yaw, "look-up": series.pitch - neutral.pitch}
     raw |= {act: _shape(series, act) - neutral.face[act] for act in _SHAPES}
-    return {act: np.nan_to_num(channel / rules.reach[act]) for act, channel in raw.items()}
+    steady = np.stack([
+        _steadied(np.nan_to_num(channel / rules.reach[act]), step, act in FACE_ACTS, rules) for act, channel in raw.items()
+    ])  # fmt: skip
+    measured = dict(zip(raw, steady - _followed(steady, step, rules), strict=True))
+    return measured | {"turn-right": -measured["turn-left"], "look-down": -measured["look-up"]}
+
+
+def _steadied(channel: np.ndarray, step: float, is_of_face: bool, rules: CaptureRules) -> np.ndarray:
+    calm = _filtered(channel, rules.slip_s, step, np.median)
+    if not is_of_face:
+        return calm
+    return _filtered(_filtered(calm, rules.blink_s, step, np.min), rules.blink_s, step, np.max)
+
+
+def _filtered(channel: np.ndarray, length_s: float, step: float, take: Callable[..., np.ndarray]) -> np.ndarray:
+    half = round(length_s / step) // 2
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(channel, half, mode="edge"), 2 * half + 1)
+    return take(windows, axis=1)
+
+
+def _followed(steady: np.ndarray, step: float, rules: CaptureRules) -> np.ndarray:
+    """The drifting neutral of each channel: follows while nothing is done, never by more than half a reach."""
+    neutral, followed = np.zeros(len(steady)), np.empty_like(steady)
+    for index, now in enumerate(steady.T):
+        away = now - neutral
+        if np.abs(away).max() < rules.release:
+            neutral = np.clip(neutral + away * min(1.0, step / rules.drift_s), -0.5, 0.5)
+        followed[:, index] = neutral
+    return followed
 
 
 def check_acts(asked: Sequence[str], seen: Sequence[ActSeen], rules: CaptureRules) -> tuple[ActSeen, ...]:
