@@ -23,7 +23,7 @@ from av.video.stream import VideoStream
 from bianlian.errors import InternalError, UnsupportedMedia
 from bianlian.media.containers import main_video, promised_end, reading, time_base_of, translating, writing
 from bianlian.media.publish import publishing
-from bianlian.media.streams import CarriedStream, carry, copy_tags, first_packets
+from bianlian.media.streams import CarriedStream, add_video, carry, first_packets
 from bianlian.records.frame import SourceInfo
 
 _FORMATS = {".mp4": "mp4", ".mov": "mov"}
@@ -94,14 +94,14 @@ def join(chunks: Sequence[Path], source: SourceInfo, draft: Path, *, tags: Mappi
         output.metadata.update(_container_tags(original, replaced) | dict(tags))
         output.set_chapters(original.chapters())
         changed = main_video(original, source.path)
-        video = output.add_stream_from_template(coded)
-        copy_tags(changed, video, replaced=replaced)
-        video.time_base = time_base_of(coded)
+        said = add_video(output, coded, changed, replaced=replaced)
         carried, sentences = carry(original, output, changed, samples=first_packets(source.path), replaced=replaced)
         count = _mux(
-            output, _video_packets(chunks, video, delay, coded), _other_packets(source.path, original, carried)
+            output,
+            _video_packets(chunks, output.streams.video[0], delay, coded),
+            _other_packets(source.path, original, carried),
         )
-    return JoinReport(frame_count=count, dropped=sentences)
+    return JoinReport(frame_count=count, dropped=(said, *sentences) if said else sentences)
 
 
 def _mux(output: OutputContainer, video: Iterator[Packet[Any]], others: Iterator[Packet[Any]]) -> int:

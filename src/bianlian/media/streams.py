@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,9 @@ from av.container import InputContainer, OutputContainer
 from av.packet import Packet
 from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
+from av.video.stream import VideoStream
 
-from bianlian.media.containers import reading
+from bianlian.media.containers import reading, time_base_of
 
 _TEXT_SUBTITLES = {"subrip", "srt", "ass", "ssa", "webvtt", "text"}
 _LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
@@ -123,6 +126,33 @@ def copy_tags(source: Stream, target: Stream, *, replaced: frozenset[str]) -> No
     target.disposition = source.disposition
     if source.time_base is not None:
         target.time_base = source.time_base
+
+
+def add_video(output: OutputContainer, coded: VideoStream, original: VideoStream, *, replaced: frozenset[str]) -> str:
+    """Add the coded video to `output`, as the first stream, under the original's language, title, role and time code.
+
+    Returns:
+        A sentence if the time code cannot be kept, else nothing. Time code tracks count whole pictures a second, and
+        drop-frame codes exist for 29.97 and its multiples only; FFmpeg leaves others out without a word.
+    """
+    rate = original.average_rate or Fraction(25)
+    target = output.add_stream_from_template(coded)
+    target.codec_context.framerate = rate
+    timecode = original.metadata.get("timecode") or output.metadata.pop("timecode", "")
+    fits = _fits_rate(timecode, rate)
+    copy_tags(original, target, replaced=replaced if fits else replaced | {"timecode"})
+    target.time_base = time_base_of(coded)
+    if fits or not timecode:
+        return ""
+    return f"The time code {timecode} was left out, because it does not go with {float(rate):.2f} pictures a second."
+
+
+def _fits_rate(timecode: str, rate: Fraction) -> bool:
+    """Whether FFmpeg will write it (libavutil/timecode.c, libavformat/movenc.c): hours:minutes:seconds:pictures, with a
+    semicolon or point before the pictures for drop-frame codes."""
+    match = re.fullmatch(r"\d+:\d\d:\d\d([:;.])\d+", timecode)
+    whole = round(rate)
+    return match is not None and 0 < whole <= 255 and (match[1] == ":" or whole % 30 == 0)
 
 
 def _is_made_anew(stream: Stream, has_chapters: bool) -> bool:

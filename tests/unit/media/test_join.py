@@ -176,11 +176,11 @@ def test_sound_is_copied_without_coding_it_again(tmp_path: Path, name: str, vide
     draft, report = rebuilt(source, tmp_path, length=20, name=out)
     assert report.dropped == ()
     (before,), (after,) = (list(found.values()) for found in (packets(source.path), packets(draft)))
-    assert len(before) == len(after)
-    # Half a tick of a 1/1000 container, and of the sample rate that mp4 counts sound in.
-    assert all(abs(one[0] - other[0]) <= Fraction(1, 1000) for one, other in zip(before, after, strict=True))
+    # Within a tick of a 1/1000 container. Raw sound has no packets of its own, so only its beginning can be compared.
+    moments = list(zip(before, after, strict="pcm" not in sound))
+    assert all(abs(one[0] - other[0]) <= Fraction(1, 1000) for one, other in moments[: 1 if "pcm" in sound else None])
     # MPEG streams wrap AAC in headers (ADTS) that mp4 has no room for.
-    assert name == "a.ts" or [one[1] for one in before] == [other[1] for other in after]
+    assert name == "a.ts" or b"".join(one[1] for one in before) == b"".join(other[1] for other in after)
 
 
 def test_sound_that_the_container_cannot_carry_is_said(tmp_path: Path) -> None:
@@ -209,19 +209,34 @@ def test_data_that_the_container_cannot_carry_is_said(tmp_path: Path) -> None:
     assert "cannot carry it" in report.dropped[0]
 
 
-def test_time_code_comes_along(tmp_path: Path) -> None:
-    with av.open(str(make_clip(tmp_path / "plain.mp4"))) as film, av.open(str(tmp_path / "a.mov"), "w") as out:
+def with_time_code(folder: Path, recipe: Recipe, timecode: str) -> Path:
+    with av.open(str(make_clip(folder / "plain.mp4", recipe))) as film, av.open(str(folder / "a.mov"), "w") as out:
         target = out.add_stream_from_template(film.streams.video[0])
-        target.metadata["timecode"] = "10:11:12:13"
+        target.codec_context.framerate = Fraction(30000, 1001)
+        target.metadata["timecode"] = timecode
         for packet in film.demux(video=0):
             if packet.dts is not None:
                 packet.stream = target
                 out.mux(packet)
-    source = describe(tmp_path / "a.mov")
-    draft, report = rebuilt(source, tmp_path, name="out.mov")
+    return folder / "a.mov"
+
+
+@pytest.mark.parametrize("name", ["out.mp4", "out.mov"])
+@pytest.mark.parametrize("timecode", ["10:11:12:13", "10:11:12;13"])
+def test_time_code_comes_along(tmp_path: Path, name: str, timecode: str) -> None:
+    recipe = Recipe(stamps=tuple(range(0, 20 * 1001, 1001)), time_base=Fraction(1, 30000), rate=Fraction(30000, 1001))
+    source = describe(with_time_code(tmp_path, recipe, timecode))
+    draft, report = rebuilt(source, tmp_path, name=name)
     assert report.dropped == ()
     with av.open(str(draft)) as container:
-        assert container.streams.video[0].metadata["timecode"] == "10:11:12:13"
+        assert container.streams.video[0].metadata["timecode"] == timecode
+
+
+def test_a_time_code_that_does_not_fit_is_said(tmp_path: Path) -> None:
+    recipe = Recipe(stamps=VARIABLE_RATE, time_base=Fraction(1, 90000))
+    _, report = rebuilt(describe(with_time_code(tmp_path, recipe, "10:11:12;13")), tmp_path)
+    assert len(report.dropped) == 1
+    assert "time code 10:11:12;13 was left out" in report.dropped[0]
 
 
 def test_cover_art_is_left_out_and_that_is_said(tmp_path: Path) -> None:
