@@ -1,6 +1,6 @@
 """The installation's certificate chain: root, issuing, leaf; made at first run, so that manifests can be signed offline.
 
-Profile after the C2PA 2.2 specification, section 14.5: P-256, `digitalSignature`, extended key usages e-mail protection and C2PA signing
+Profile after C2PA 2.2, section 14.5: P-256, `digitalSignature`, extended key usages e-mail protection and C2PA signing
 (the validator refuses document signing). The leaf is long-lived because without a time stamp a manifest ends with its leaf.
 """
 

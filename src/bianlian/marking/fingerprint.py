@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from bianlian.imaging.colour import rgb_from_frame
+from bianlian.imaging.pdq import pdq
 from bianlian.records.frame import Frame
 
 NEAR = 31
@@ -23,8 +24,6 @@ LEAST_QUALITY = 50
 """Hashes of flatter pictures are not compared: vPDQ's default."""
 _LONG_SIDE = 512
 """Pictures are shrunk to this first, for speed: moves a hash by 0 to 4 bits."""
-_FLIP_LEFT_RIGHT = 5
-"""Place of the left-right mirror image among pdqhash's eight dihedral hashes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,16 +72,13 @@ def pdq_per_second(frames: Iterable[Frame]) -> tuple[Print, ...]:
 
 def print_of(frame: Frame, *, second: float = 0.0) -> Print:
     """The hash of one frame."""
-    import pdqhash  # noqa: PLC0415
-
     rgb = rgb_from_frame(frame)
     shrink = _LONG_SIDE / max(rgb.shape[:2])
     if shrink < 1:
         rgb = cv2.resize(rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-    hashes, quality = pdqhash.compute_dihedral(np.ascontiguousarray(rgb))
-    return Print(
-        second=second, pdq=_hex(hashes[0]), mirrored=_hex(hashes[_FLIP_LEFT_RIGHT]), quality=int(quality)
-    )  # fmt: skip
+    value, quality = pdq(rgb)
+    mirrored, _ = pdq(np.ascontiguousarray(rgb[:, ::-1]))
+    return Print(second=second, pdq=value.hex(), mirrored=mirrored.hex(), quality=quality)
 
 
 def vpdq_json(prints: Sequence[Print]) -> str:
@@ -129,7 +125,3 @@ def _likeness(ours: np.ndarray, theirs: np.ndarray, *, is_mirrored: bool) -> Lik
 def _bits(hashes: Sequence[str]) -> np.ndarray:
     """Nx256 bits of N hexadecimal hashes."""
     return np.unpackbits(np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8)).reshape(-1, 256)
-
-
-def _hex(bits: np.ndarray) -> str:
-    return np.packbits(np.asarray(bits, np.uint8)).tobytes().hex()

@@ -47,14 +47,26 @@ def _in_boxes(path: Path) -> tuple[str, ...]:
     return tuple(value for key, value in keyed_metadata(path) if KEY in key.upper())
 
 
+def xmp_of(path: Path) -> bytes:
+    """The XMP packet of a PNG, JPEG or WebP file; empty when it has none."""
+    return _xmp(_image_info(path))
+
+
 def _in_image(path: Path) -> tuple[str, ...]:
     """XMP of all three kinds, and the PNG text entry that some tools write."""
+    info = _image_info(path)
+    texts, entry = label_texts(_xmp(info)), info.get(KEY)
+    return (*texts, entry if isinstance(entry, str) else json.dumps(entry)) if entry else texts
+
+
+def _image_info(path: Path) -> dict[Any, Any]:
     try:
         with Image.open(path) as image:
-            info: dict[Any, Any] = dict(image.info)
+            return dict(image.info)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return ()
+        return {}
+
+
+def _xmp(info: dict[Any, Any]) -> bytes:
     packet = info.get("xmp") or info.get("XML:com.adobe.xmp") or b""
-    texts = label_texts(packet.encode() if isinstance(packet, str) else packet)
-    entry = info.get(KEY)
-    return (*texts, entry if isinstance(entry, str) else json.dumps(entry)) if entry else texts
+    return packet.encode() if isinstance(packet, str) else bytes(packet)

@@ -43,6 +43,13 @@ class Box:
     def height(self) -> float:
         return self.bottom - self.top
 
+    def around(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        return Box(
+            left=min(self.left, other.left), top=min(self.top, other.top),
+            right=max(self.right, other.right), bottom=max(self.bottom, other.bottom),
+        )  # fmt: skip
+
     def overlap(self, other: Box) -> float:
         """Intersection over union, 0..1."""
         width = min(self.right, other.right) - max(self.left, other.left)

@@ -7,7 +7,7 @@ from typing import Any
 
 from bianlian.donors import export, page
 from bianlian.donors.files import write_whole
-from bianlian.donors.receipts import readable
+from bianlian.donors.receipts import readable, verify_receipt
 from bianlian.donors.takedown import Claimant, export_csv, export_jsonl, takedown_letter
 from bianlian.errors import CallerError
 from bianlian.records.donor import OutputRecord, moment, stamp
@@ -118,3 +118,9 @@ def outputs_of(house: House, receipt_id: str) -> list[OutputRecord]:
         for output in house.registry.outputs()
         if output.job_id in jobs
     ]
+
+
+def status_index_of(house: House, receipt_id: str) -> int:
+    """A receipt's place in the status list of withdrawn consents."""
+    document = house.donors.receipt_document(receipt_id)
+    return verify_receipt(document, house.donors.installation.public_key).status_index

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bianlian.workflows.tracks import borrowed_track
 from bianlian.workflows.verify import marks_of_ours
 
 from bianlian.donors.book import Donor, Enrolment
@@ -23,6 +22,7 @@ from bianlian.records.donor import FrameSignal
 from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.progress import Reporter
 from bianlian.workflows.house import House
+from bianlian.workflows.tracks import borrowed_track
 
 LARGEST_TEXT = 1 << 16
 """Bytes of the longest challenge or TOML file that is read."""

@@ -10,8 +10,6 @@ from itertools import islice
 from pathlib import Path
 from threading import Event, Lock
 
-from bianlian.tracking.store import TrackReader
-
 from bianlian.compositing.stage import LEAD_IN, Cast, compose
 from bianlian.imaging.face_space import FaceSpace
 from bianlian.marking.interface import FrameMark
@@ -22,6 +20,7 @@ from bianlian.media.encode import EncodeSettings, write_chunk
 from bianlian.records.composite import MarkedFrame
 from bianlian.records.frame import SourceInfo
 from bianlian.records.progress import Progress, Reporter
+from bianlian.tracking.store import TrackReader
 from bianlian.workflows.job import ChunkRange, JobFolder
 
 SPAN_CHUNKS = 16

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,21 @@ from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast
 from bianlian.donors.book import Donor
 from bianlian.donors.performer import Production
-from bianlian.errors import CallerError, NothingToSwap, Refusal
+from bianlian.errors import CallerError, ConsentRefused, NothingToSwap, Refusal
 from bianlian.imaging.face_space import FaceSpace
-from bianlian.marking.label import Label, LabelStyle, plan_label
+from bianlian.marking.label import LabelStyle, plan_label
+from bianlian.marking.manifest import SourceType
+from bianlian.marking.metadata import tags
+from bianlian.marking.reading import xmp_of
 from bianlian.marking.watermark.embedder import FaceWatermark
+from bianlian.marking.xmp import xmp_packet
 from bianlian.media.encode import EncodeSettings
 from bianlian.media.images import write_image
 from bianlian.media.join import join
 from bianlian.media.probe import describe, sha256_of
 from bianlian.records.appearance import Appearance
 from bianlian.records.donor import Use
+from bianlian.records.face import Box
 from bianlian.records.frame import SourceInfo
 from bianlian.records.grant import Grant
 from bianlian.records.progress import Reporter
@@ -37,8 +42,11 @@ from bianlian.tracking.store import TrackReader
 from bianlian.workflows.house import House
 from bianlian.workflows.job import JobFolder, chunks_of
 from bianlian.workflows.render import Render, marked_frames, render_chunks
+from bianlian.workflows.sealing import Sealing, checked, released, sealed
 from bianlian.workflows.tracks import sampled_faces, track_footage
 
+LEAST_MARKED_FACE_PX = 120
+"""Faces of this height carry a watermark that can be read back from a finished file (docs/watermark.md)."""
 STUDY_FRAMES = 48
 """Frames of the performer that are studied in long footage."""
 
@@ -87,7 +95,8 @@ def is_done(job: FileSwap, file: Path, output: Path) -> bool:
     if any(made.sha256 == digest and made.job_id == job_id for made in job.house.registry.outputs()):
         return True
     raise CallerError(
-        f"{output} exists already and is not the result of this request.", advice="Move it away, or choose another folder."
+        f"{output} exists already and is not the result of this request.",
+        advice="Move it away, or choose another folder.",
     )
 
 
@@ -109,7 +118,12 @@ def request_of(job: FileSwap, source_sha256: str) -> dict[str, Any]:
         "players": players,
         "production": job.production.sha256,
         "encode": asdict(job.encode),
-        "label": [job.style.language.value, job.style.corner.value, job.style.has_eu_mark, str(job.style.opening_seconds)],
+        "label": [
+            job.style.language.value,
+            job.style.corner.value,
+            job.style.has_eu_mark,
+            str(job.style.opening_seconds),
+        ],
     }
 
 
@@ -165,16 +179,72 @@ def _run(permitted: _Permitted, job: FileSwap, folder: JobFolder, reporter: Repo
     _require_persons(track, source, tuple(job.players))
     house.registry.issue(permitted.job_id, key_id=house.code_book().key_id, now=house.clock())
     render = _prepare(permitted, job, track)
-    draft, dropped = _draw(render, track, folder, permitted, house, reporter)
-    result = seal(house, draft, folder, render, permitted.job_id, permitted.grants, reporter)
-    release(house, result, folder.output, permitted.job_id, [(permitted.grants[p], permitted.uses[p]) for p in permitted.uses])
-    return (*dropped, *fades(render, track))
+    sealing = _sealing(permitted, job, track)
+    draft, dropped = _draw(render, sealing, track, folder, house, reporter)
+    finished = folder.path / f"sealed{folder.output.suffix}"
+    sealed(house, sealing, draft, finished)
+    widest = max(_face_heights(track, tuple(job.players)), default=0.0)
+    checked(house, sealing, finished, carries_watermark=widest >= LEAST_MARKED_FACE_PX, reporter=reporter)
+    pairs = [(permitted.grants[person], permitted.uses[person]) for person in permitted.uses]
+    released(house, sealing, pairs, finished, folder.output)
+    return dropped
+
+
+def _draw(
+    render: Render, sealing: Sealing, track: TrackReader, folder: JobFolder, house: House, reporter: Reporter
+) -> tuple[Path, tuple[str, ...]]:
+    """Draw all that is missing and put it together; returns the draft and what could not be carried over, in words."""
+    source, draft = render.source, folder.path / f"draft{folder.output.suffix}"
+    if source.is_image:
+        (marked,) = marked_frames(render, 0, 1)
+        packet = xmp_packet(sealing.label, SourceType.TRAINED.value, xmp_of(source.path))
+        return draft, write_image(marked, draft, xmp=packet, source=source)
+    chunks = chunks_of(track.info.frame_count)
+    missing = folder.missing(chunks)
+    if len(missing) < len(chunks):
+        reporter.say(f"Going on: {len(chunks) - len(missing)} of {len(chunks)} chunks were done.")
+    render_chunks(render, missing, folder, workers=house.settings.workers, reporter=reporter)
+    report = join([folder.chunk(chunk.number) for chunk in chunks], source, draft, tags=tags(sealing.label))
+    return draft, report.dropped
+
+
+def _sealing(permitted: _Permitted, job: FileSwap, track: TrackReader) -> Sealing:
+    appearances = {
+        person: hashlib.sha256(player.appearance.to_bytes()).hexdigest() for person, player in job.players.items()
+    }
+    regions = tuple(region for person in job.players for region in _region_of(track, person))
+    level = next(iter(job.players.values())).appearance.level
+    return Sealing(
+        job_id=permitted.job_id, source=permitted.source, grants=permitted.grants, appearances=appearances,
+        regions=regions, level=level,
+    )  # fmt: skip
+
+
+def _region_of(track: TrackReader, person: int) -> tuple[Box, ...]:
+    """The box around all places where a person's face was, if anywhere."""
+    union: Box | None = None
+    for box in _boxes(track, (person,)):
+        union = box if union is None else union.around(box)
+    return () if union is None else (union,)
+
+
+def _face_heights(track: TrackReader, persons: Sequence[int]) -> Iterator[float]:
+    return (box.height for box in _boxes(track, persons))
+
+
+def _boxes(track: TrackReader, persons: Sequence[int]) -> Iterator[Box]:
+    for found in track.faces(0, track.info.frame_count):
+        for tracked in found:
+            if tracked.person in persons:
+                yield tracked.face.box
 
 
 def _require_persons(track: TrackReader, source: SourceInfo, persons: Sequence[int]) -> None:
     known = [person.number for person in track.info.persons]
     if not known:
-        raise NothingToSwap(f"No face was found in {source.path.name}.", advice="Faces must be at least 40 pixels high.")
+        raise NothingToSwap(
+            f"No face was found in {source.path.name}.", advice="Faces must be at least 40 pixels high."
+        )
     missing = [number for number in persons if number not in known]
     if missing:
         raise NothingToSwap(
@@ -198,5 +268,11 @@ def _prepare(permitted: _Permitted, job: FileSwap, track: TrackReader) -> Render
     label = plan_label(source.size, boxes, style=job.style, start=start, grants=tuple(grants.values()))
     watermark = FaceWatermark(job.house.code_book(), permitted.job_id)
     return Render(
-        source=source, track=track.folder, casts=casts, space=job.space, label=label, watermark=watermark, encode=job.encode
+        source=source,
+        track=track.folder,
+        casts=casts,
+        space=job.space,
+        label=label,
+        watermark=watermark,
+        encode=job.encode,
     )

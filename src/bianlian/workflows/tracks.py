@@ -59,7 +59,11 @@ def was_screened(house: House, source: SourceInfo) -> bool:
 
 @contextmanager
 def borrowed_track(
-    house: House, source: SourceInfo, reporter: Reporter, *, passing: Callable[[Iterator[Frame]], Iterator[Frame]] | None = None
+    house: House,
+    source: SourceInfo,
+    reporter: Reporter,
+    *,
+    passing: Callable[[Iterator[Frame]], Iterator[Frame]] | None = None,
 ) -> Generator[TrackReader]:
     """The track of a donor's capture for the length of a block; no biometric data stay behind.
 
@@ -82,7 +86,9 @@ def faces_of(track: TrackReader, person: int, stream: Iterable[Frame]) -> Iterat
                 yield frame, tracked
 
 
-def sampled_faces(source: SourceInfo, track: TrackReader, person: int, *, count: int) -> Iterator[tuple[Frame, TrackedFace]]:
+def sampled_faces(
+    source: SourceInfo, track: TrackReader, person: int, *, count: int
+) -> Iterator[tuple[Frame, TrackedFace]]:
     """A person's faces in at most about `count` frames spread over the footage."""
     total = track.info.frame_count
     if total <= SEQUENTIAL_FRAMES:

@@ -1,0 +1,123 @@
+"""From a draft to a released file: metadata is in, the manifest goes on last, everything is read back, then it gets its name.
+
+pixels → encode → metadata → manifest → read back → consent again → rename
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from bianlian.verification.release import ReleaseExpectation, check_draft
+from bianlian.workflows.verify import verifier_of
+
+from bianlian.marking.certificates import Credentials, open_credentials
+from bianlian.marking.fingerprint import pdq_per_second
+from bianlian.marking.manifest import ConsentFacts, ManifestFacts, SourceType, seal
+from bianlian.marking.metadata import AigcLabel, first_label
+from bianlian.media.decode import frames
+from bianlian.media.probe import describe
+from bianlian.records.donor import Use
+from bianlian.records.face import Box
+from bianlian.records.frame import SourceInfo
+from bianlian.records.grant import Grant
+from bianlian.records.progress import Progress, Reporter
+from bianlian.screening.gate import ContentGate, GateSettings
+from bianlian.workflows.donors import status_index_of
+from bianlian.workflows.house import House
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Sealing:
+    """What the file marks of one job say."""
+
+    job_id: str
+    source: SourceInfo
+    grants: Mapping[int, Grant]
+    appearances: Mapping[int, str]
+    """Person number → SHA-256 of the donor's appearance."""
+    regions: tuple[Box, ...]
+    level: str
+
+    @property
+    def receipts_sha256(self) -> str:
+        """One hash for all receipts: it stands in the metadata label and in the manifest."""
+        digests = sorted(grant.receipt_sha256 for grant in self.grants.values())
+        return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+    @property
+    def label(self) -> AigcLabel:
+        """The metadata label."""
+        return first_label(job_id=self.job_id, receipts_sha256=self.receipts_sha256)
+
+
+def credentials_of(house: House) -> Credentials:
+    """The installation's signing credentials, made at first use."""
+    installation = house.donors.installation
+    return open_credentials(
+        house.settings.home / "keys" / "signing", password=installation.derive("signing").hex().encode(),
+        installation_id=installation.id, now=house.clock(),
+    )  # fmt: skip
+
+
+def sealed(house: House, sealing: Sealing, draft: Path, target: Path) -> None:
+    """Put the manifest on: the last change that the file sees."""
+    facts = ManifestFacts(
+        job_id=sealing.job_id,
+        receipts_sha256=sealing.receipts_sha256,
+        consents=tuple(
+            ConsentFacts(
+                receipt_id=grant.receipt_id, receipt_sha256=grant.receipt_sha256, purpose=grant.purpose, expires=grant.expires,
+                status_index=status_index_of(house, grant.receipt_id), appearance_sha256=sealing.appearances[person],
+            )
+            for person, grant in sealing.grants.items()
+        ),
+        source=sealing.source.path, source_sha256=sealing.source.sha256, regions=sealing.regions, size=sealing.source.size,
+        source_type=SourceType.TRAINED, engine=sealing.level, version=version("bianlian"), when=house.clock(),
+        is_image=sealing.source.is_image,
+    )  # fmt: skip
+    seal(draft, target, facts, credentials_of(house))
+
+
+def checked(house: House, sealing: Sealing, file: Path, *, carries_watermark: bool, reporter: Reporter) -> None:
+    """Read every mark back from the finished file, and let the content gate look at the result.
+
+    Raises:
+        MarksRefused: a mark is missing.
+        ContentRefused: the result shows sexual content.
+    """
+    reporter.progress(Progress(stage="check", done=0, total=2, unit="passes"))
+    gate = ContentGate(house.content_detector(reporter), GateSettings(), what="result")
+    for _ in gate.passing(frames(describe(file))):
+        pass
+    reporter.progress(Progress(stage="check", done=1, total=2, unit="passes"))
+    expectation = ReleaseExpectation(label=sealing.label, carries_watermark=carries_watermark)
+    check_draft(file, expectation, verifier_of(house, reporter))
+    reporter.progress(Progress(stage="check", done=2, total=2, unit="passes"))
+
+
+def released(house: House, sealing: Sealing, pairs: Sequence[tuple[Grant, Use]], file: Path, output: Path) -> None:
+    """Ask for consent again, note the release, and give the file its name.
+
+    Raises:
+        ConsentRefused: the consent ended while the job ran.
+    """
+    digests = _digests(file)
+    prints = pdq_per_second(frames(describe(file)))
+    house.donors.release(pairs, digests[0], house.clock())
+    house.registry.release(sealing.job_id, sha256=digests[0], md5=digests[1], prints=prints, now=house.clock())
+    os.replace(file, output)
+
+
+def _digests(path: Path) -> tuple[str, str]:
+    """SHA-256, and MD5 for those lists of platforms that still want it."""
+    sha256, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            sha256.update(block)
+            md5.update(block)
+    return sha256.hexdigest(), md5.hexdigest()
