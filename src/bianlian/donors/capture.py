@@ -21,7 +21,7 @@ from bianlian.errors import ConsentRefused
 from bianlian.records.arrays import F32, frozen
 from bianlian.records.donor import ActSeen, Coverage, FrameSignal
 from bianlian.records.face import EMBEDDING
-from bianlian.records.track import Person, Track
+from bianlian.records.track import Track
 
 _TURNED = 0.9
 """Share of a turn's reach from which on the head counts as turned."""
@@ -89,7 +89,9 @@ def check_capture(
     turned = within & (np.maximum(channels["turn-left"], channels["turn-right"]) >= _TURNED)
     liveness.check_solid(series, turned, series.is_present & (series.seconds <= rules.neutral_s), rules)
     _check_talk(series, acts[-1].end, rules)
-    liveness.check_unrepeated(series, int(np.searchsorted(series.seconds, acts[-1].end)), rules)
+    talk = int(np.searchsorted(series.seconds, acts[-1].end))
+    liveness.check_moving(series, signals, talk, rules)
+    liveness.check_unrepeated(series, talk, rules)
     return CaptureReport(
         challenge=challenge.id,
         capture_sha256=track.info.source_sha256,
@@ -106,9 +108,6 @@ def check_capture(
 def _one_person(track: Track, series: Series, rules: CaptureRules) -> tuple[F32, float]:
     """The face template, once all samples agree with it."""
     donor = next(person for person in track.info.persons if person.number == series.person)
-    strangers = [person for person in track.info.persons if person.number != donor.number]
-    for person in strangers:
-        _refuse_stranger(person, series, rules)
     if len(donor.embeddings) < 3:
         raise ConsentRefused(
             "The face is too small or too blurred to tell whether it is one person all along.",
@@ -120,7 +119,7 @@ def _one_person(track: Track, series: Series, rules: CaptureRules) -> tuple[F32,
     apart, is_second = part(donor.embeddings)
     if apart > rules.identity or distances.max() > rules.stranger:
         first = int(is_second.argmax()) if apart > rules.identity else int(distances.argmax())
-        raise _another(float(series.seconds[donor.embedding_frames[first]]))
+        raise liveness.another_person(float(series.seconds[donor.embedding_frames[first]]))
     return template, apart
 
 
@@ -142,21 +141,6 @@ def part(embeddings: F32) -> tuple[float, np.ndarray]:
             return 0.0, np.zeros(len(embeddings), bool)
         one, two = embeddings[~is_two].mean(axis=0), embeddings[is_two].mean(axis=0)
     return float(np.linalg.norm(one - two)), is_two ^ is_two[0]
-
-
-def _refuse_stranger(person: Person, series: Series, rules: CaptureRules) -> None:
-    """Somebody else who is to be seen alone, so that no frame shows two faces: people taking turns."""
-    first = series.seconds[0] + person.first.seconds
-    if person.last.seconds - person.first.seconds >= rules.second_face_s:
-        raise _another(float(first))
-
-
-def _another(second: float) -> ConsentRefused:
-    return ConsentRefused(
-        f"At {second:.1f} s the face is another person's than in the rest of the capture.",
-        code="capture-other-person",
-        advice="Only the donor may be seen, from the first frame to the last.",
-    )
 
 
 def _check_talk(series: Series, start: float, rules: CaptureRules) -> None:

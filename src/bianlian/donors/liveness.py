@@ -60,15 +60,20 @@ def check_clock(series: Series, rules: CaptureRules) -> None:
 
 
 def check_presence(series: Series, rules: CaptureRules) -> None:
-    """One face, always there, large enough. Refuses with capture-face-lost, capture-second-face or capture-too-small."""
-    for first, stop in runs(series.second_face >= rules.second_face):
-        length = _length(series, first, stop)
-        if length >= rules.second_face_s:
+    """One face, always there, large enough.
+
+    Refuses with capture-second-face, capture-other-person, capture-face-lost or capture-too-small.
+    """
+    for first, stop in runs(series.is_present & (series.second_face >= rules.second_face)):
+        if _length(series, first, stop) >= rules.second_face_s:
             raise ConsentRefused(
                 f"A second face is to be seen at {series.seconds[first]:.1f} s.",
                 code="capture-second-face",
                 advice="Record alone, before a background without faces.",
             )
+    for first, stop in runs(~series.is_present & (series.second_face > 0)):
+        if _length(series, first, stop) >= rules.second_face_s:
+            raise another_person(float(series.seconds[first]))
     for first, stop in runs(~series.is_present):
         if _length(series, first, stop) > rules.lost_s:
             raise ConsentRefused(
@@ -97,7 +102,7 @@ def check_light(signals: Sequence[FrameSignal], rules: CaptureRules) -> None:
 
 
 def check_unbroken(series: Series, signals: Sequence[FrameSignal], cuts: Sequence[int], rules: CaptureRules) -> None:
-    """No cut, no freeze, no jump. Refuses with capture-cut, capture-frozen or capture-jump."""
+    """No cut, no repeated frames, no jump. Refuses with capture-cut, capture-frozen or capture-jump."""
     difference = np.array([signal.mean_abs_difference for signal in signals])
     difference[0] = difference[1] if len(difference) > 1 else np.inf
     if cuts:
@@ -152,6 +157,18 @@ def flatness(series: Series, turned: np.ndarray, neutral: np.ndarray) -> float:
     flat = series.points_image[neutral].mean(axis=0)
     found = [_homography_residual(flat, series.points_image[i]) / series.size_px[i] for i in np.flatnonzero(turned)]
     return float(np.median(found))
+
+
+def check_moving(series: Series, signals: Sequence[FrameSignal], first: int, rules: CaptureRules) -> None:
+    """Who talks moves in every frame: a frozen stretch stands out however it was encoded. Refuses with capture-frozen.
+
+    Args:
+        first: frame at which the talk begins.
+    """
+    difference = np.array([signal.mean_abs_difference for signal in signals[first:]])
+    for start, stop in runs(difference < rules.still_share * float(np.median(difference))):
+        if _length(series, first + start, first + stop) >= rules.still_s:
+            raise _broken("frozen", "The picture stands still", series.seconds[first + start])
 
 
 def check_unrepeated(series: Series, first: int, rules: CaptureRules) -> None:
@@ -219,6 +236,15 @@ def _around(values: np.ndarray) -> np.ndarray:
 def _length(series: Series, first: int, stop: int) -> float:
     """Seconds from frame `first` until frame `stop` begins."""
     return float(series.seconds[min(stop, len(series.seconds) - 1)] - series.seconds[first])
+
+
+def another_person(second: float) -> ConsentRefused:
+    """The refusal of a capture in which somebody else takes the donor's place."""
+    return ConsentRefused(
+        f"At {second:.1f} s the face is another person's than in the rest of the capture.",
+        code="capture-other-person",
+        advice="Only the donor may be seen, from the first frame to the last.",
+    )
 
 
 def _broken(code: str, sentence: str, second: float) -> ConsentRefused:

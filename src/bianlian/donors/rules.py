@@ -55,10 +55,14 @@ class CaptureRules:
     """Median height of the face; below it, expression coefficients of a webcam picture get unsteady."""
     luma: tuple[float, float] = (35.0, 225.0)
     """Mean luma of the middle of the picture, 0..255."""
-    frozen_difference: float = 0.0005
-    """Mean absolute luma difference below which a frame repeats the one before. A calm face leaves 0.15 at CRF 17 and 0.001
-    at CRF 28; an encoder skips what really stands still, so a repeated frame leaves 0."""
-    frozen_s: float = 0.4
+    frozen_difference: float = 1e-5
+    """Mean absolute luma difference below which a frame repeats the one before. A calm face leaves 0.15 at CRF 17, 0.001 at
+    CRF 28 and 0.0002 at CRF 35; an encoder skips what really stands still."""
+    frozen_s: float = 0.5
+    still_share: float = 0.04
+    still_s: float = 0.3
+    """While somebody talks, no stretch of this length changes less than this share of what is usual: people keep above 0.15,
+    a repeated frame that was encoded again falls to 0.001."""
     cut_ratio: float = 8.0
     cut_difference: float = 12.0
     """A frame that differs so many times more than its neighbours, and so many 8-bit steps at least, is a cut."""
