@@ -11,6 +11,7 @@ import numpy as np
 from bianlian.records.arrays import U8
 from bianlian.records.face import Face
 from bianlian.records.track import Person
+from bianlian.tracking.sampling import RgbSampler, image_from_square
 
 TILE = 240
 _CAPTION = 46
@@ -56,17 +57,9 @@ def _draw(sheet: U8, entry: SheetEntry, left: int, top: int) -> None:
 
 def _portrait(entry: SheetEntry) -> U8:
     box = entry.face.box
-    side = max(box.width, box.height) * _ROOM
-    scale = TILE / side
     centre_x, centre_y = (box.left + box.right) / 2, (box.top + box.bottom) / 2
-    tile_from_image = np.array(
-        [[scale, 0, TILE / 2 - scale * centre_x], [0, scale, TILE / 2 - scale * centre_y]], np.float32
-    )
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    tile = cv2.warpAffine(
-        entry.rgb, tile_from_image, (TILE, TILE), flags=how, borderMode=cv2.BORDER_CONSTANT, borderValue=_PAPER
-    )
-    return tile.astype(np.uint8)
+    image_from_tile = image_from_square(centre_x, centre_y, max(box.width, box.height) * _ROOM, 0.0, TILE)
+    return cv2.convertScaleAbs(RgbSampler(entry.rgb).sample(image_from_tile, TILE), alpha=255)
 
 
 def _write(

@@ -147,7 +147,7 @@ class TrackReader:
                 persons=tuple(self._person(entry, embeddings) for entry in index["persons"]),
             )
             self._starts = [int(entry["first"]) for entry in index["chunks"]]
-        except (KeyError, TypeError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, zipfile.BadZipFile) as error:
             raise _unreadable(folder, f"its index makes no sense ({error!r})") from error
         self._held: OrderedDict[int, Chunk] = OrderedDict()
 
@@ -174,7 +174,7 @@ class TrackReader:
         name, sha256 = self._files[number]
         try:
             chunk = unpacked(self._bytes(name, sha256))
-        except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (LookupError, ValueError, zipfile.BadZipFile) as error:
             raise _unreadable(self.folder, f"{name} makes no sense ({error})") from error
         self._held[number] = chunk
         if len(self._held) > _CHUNKS_HELD:
