@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import av.error
 from av.container import InputContainer, OutputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
 
 from bianlian.errors import InternalError, NothingToSwap, UnreadableMedia, UnsupportedMedia
@@ -98,6 +99,12 @@ def main_video(container: InputContainer, path: Path) -> VideoStream:
             return stream
     what = "sound only" if container.streams.audio else "no pictures"
     raise NothingToSwap(f"{path.name} holds {what}: there is no video in it.", advice="Give a file with video in it.")
+
+
+def codec_name(stream: Stream) -> str:
+    """FFmpeg's name of a stream's codec; `unknown` where this build has no decoder (PyAV then gives no context)."""
+    context = getattr(stream, "codec_context", None)
+    return context.codec.canonical_name if context else (getattr(stream, "name", None) or "unknown")
 
 
 def time_base_of(stream: VideoStream) -> Fraction:

@@ -45,7 +45,8 @@ def describe_image(path: Path, sha256: str) -> SourceInfo:
         UnsupportedMedia: animated, CMYK, more than 8 bits, too large.
     """
     with _opened(path) as image:
-        kind = (image.format or "").lower()
+        # Phones' JPEGs with further pictures in them (depth, gain map) call themselves MPO.
+        kind = "jpeg" if image.format == "MPO" else (image.format or "").lower()
         orientation = image.getexif().get(_ORIENTATION, 1)
         width, height = image.size
     return SourceInfo(
@@ -164,7 +165,7 @@ def _opened(path: Path) -> Generator[Image.Image, None, None]:
         with warnings.catch_warnings():
             # The limit is checked below, with a sentence.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path, formats=(*_FORMATS, "MPO"))
+            image = Image.open(path, formats=_FORMATS)
         with image:
             check_size((image.height, image.width), path.name)
             _check_kind(image, path)

@@ -14,7 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from bianlian.errors import UnreadableMedia, UnsupportedMedia
-from bianlian.media.containers import main_video, reading, time_base_of
+from bianlian.media.containers import codec_name, main_video, reading, time_base_of
 from bianlian.media.images import describe_image, is_image
 from bianlian.media.integrity import check_complete
 from bianlian.media.layout import Layout, layout_of
@@ -95,10 +95,7 @@ def _source(path: Path, sha256: str, stream: VideoStream, first: VideoFrame, lay
 
 
 def _stream_info(stream: Stream) -> StreamInfo:
-    # Streams without a decoder have no codec context.
-    context = stream.codec_context
-    codec = context.codec.canonical_name if context else (stream.name or "unknown")
-    return StreamInfo(index=stream.index, kind=stream.type, codec=codec, language=stream.language or "und")
+    return StreamInfo(index=stream.index, kind=stream.type, codec=codec_name(stream), language=stream.language or "und")
 
 
 def _check_file(path: Path) -> None:

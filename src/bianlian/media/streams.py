@@ -19,7 +19,7 @@ from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.stream import VideoStream
 
-from bianlian.media.containers import reading, time_base_of
+from bianlian.media.containers import codec_name, reading, time_base_of
 
 _TEXT_SUBTITLES = {"subrip", "srt", "ass", "ssa", "webvtt", "text"}
 _LAYOUTS = {"1 channels": "mono", "2 channels": "stereo"}
@@ -103,7 +103,7 @@ def carry(
         elif _holds(stream, kind, samples.get(stream.index)):
             target = _added(output, stream)
             carried.append(CarriedStream(source=stream, target=target, is_converted=False))
-        elif isinstance(stream, SubtitleStream) and _codec(stream) in _TEXT_SUBTITLES:
+        elif isinstance(stream, SubtitleStream) and codec_name(stream) in _TEXT_SUBTITLES:
             target = output.add_stream("mov_text")
             stream.codec_context.open(strict=False)  # the header comes into being with the decoder
             target.codec_context.subtitle_header = stream.codec_context.subtitle_header
@@ -138,11 +138,14 @@ def add_video(output: OutputContainer, coded: VideoStream, original: VideoStream
     rate = original.average_rate or Fraction(25)
     target = output.add_stream_from_template(coded)
     target.codec_context.framerate = rate
-    timecode = original.metadata.get("timecode") or output.metadata.pop("timecode", "")
-    fits = _fits_rate(timecode, rate)
-    copy_tags(original, target, replaced=replaced if fits else replaced | {"timecode"})
+    copy_tags(original, target, replaced=replaced | {"timecode"})
     target.time_base = time_base_of(coded)
-    if fits or not timecode:
+    of_container = output.metadata.pop("timecode", "")
+    timecode = original.metadata.get("timecode", of_container)
+    if not timecode:
+        return ""
+    if _fits_rate(timecode, rate):
+        target.metadata["timecode"] = timecode
         return ""
     return f"The time code {timecode} was left out, because it does not go with {float(rate):.2f} pictures a second."
 
@@ -164,6 +167,8 @@ def _is_made_anew(stream: Stream, has_chapters: bool) -> bool:
 
 def _holds(stream: Stream, kind: str, sample: Packet[Any] | None) -> bool:
     """Whether a container of this kind takes the stream: tried in memory, with a packet of it if there is one."""
+    if codec_name(stream) == "unknown":
+        return False
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
             target = _added(trial, stream)
@@ -179,18 +184,13 @@ def _holds(stream: Stream, kind: str, sample: Packet[Any] | None) -> bool:
 def _added(output: OutputContainer, stream: Stream) -> Stream:
     target = output.add_stream_from_template(stream)
     if isinstance(stream, AudioStream) and isinstance(target, AudioStream):
-        context = stream.codec_context
         # AVI and Matroska count the channels of raw sound without naming them, and mp4 wants the names.
-        if context.layout.name in _LAYOUTS:
-            target.codec_context.layout = _LAYOUTS[context.layout.name]
+        layout = stream.codec_context.layout.name
+        if layout in _LAYOUTS:
+            target.codec_context.layout = _LAYOUTS[layout]
     return target
-
-
-def _codec(stream: Stream) -> str:
-    context = getattr(stream, "codec_context", None)
-    return context.codec.canonical_name if context else (stream.name or "unknown")
 
 
 def _describe(stream: Stream) -> str:
     language = f", {stream.language}" if stream.language else ""
-    return f"Stream {stream.index} ({stream.type}, {_codec(stream)}{language})"
+    return f"Stream {stream.index} ({stream.type}, {codec_name(stream)}{language})"

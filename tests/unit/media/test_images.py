@@ -73,6 +73,19 @@ def test_exif_orientation_is_applied_and_reset(tmp_path: Path, orientation: int)
         assert (image.getexif()[0x0112], image.getexif()[0x010F]) == (1, "A maker")
 
 
+def test_the_first_picture_of_several_is_taken_and_that_is_said(tmp_path: Path) -> None:
+    first, second = (Image.fromarray(moving_square(number, (48, 64))) for number in (0, 9))
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second], quality=95, subsampling=0)
+    source = describe(tmp_path / "a.jpg")
+    assert source.container == "jpeg"
+    (frame,) = frames(source)
+    assert np.abs(np.dstack(frame.planes).astype(float) - np.asarray(first)).mean() < 3
+    (said,) = write_image(marked(frame), tmp_path / "out.jpg", xmp=XMP, source=source)
+    assert "Further pictures" in said
+    with Image.open(tmp_path / "out.jpg") as image:
+        assert getattr(image, "n_frames", 1) == 1
+
+
 def test_profile_and_text_are_kept_and_an_old_label_is_not(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     info = PngImagePlugin.PngInfo()

@@ -190,6 +190,16 @@ def test_sound_that_the_container_cannot_carry_is_said(tmp_path: Path) -> None:
     assert describe(draft).streams == ()
 
 
+def test_sound_of_an_unknown_kind_is_said(tmp_path: Path) -> None:
+    """As phones record beside AAC for spatial sound."""
+    path = make_clip(tmp_path / "a.mp4", Recipe(sound=(48000,)))
+    path.write_bytes(path.read_bytes().replace(b"mp4a", b"apxx").replace(b"esds", b"apxd"))
+    source = describe(path)
+    assert [(stream.kind, stream.codec) for stream in source.streams] == [("audio", "unknown")]
+    _, report = rebuilt(source, tmp_path)
+    assert report.dropped == ("Stream 1 (audio, unknown, und) was left out, because mp4 cannot carry it.",)
+
+
 def test_data_that_the_container_cannot_carry_is_said(tmp_path: Path) -> None:
     with av.open(str(make_clip(tmp_path / "plain.ts"))) as film, av.open(str(tmp_path / "a.ts"), "w") as out:
         target = out.add_stream_from_template(film.streams.video[0])
