@@ -50,7 +50,7 @@ class Role:
 
     def features(self, face: Face, rotation: F64) -> F32:
         """The performance as the donor would have given it, head turned by the performer's `rotation`."""
-        return performance(face, rotation @ self.turn)
+        return performance(face, rotation @ self.turn, self.performer.rest)
 
     def coverage(self, features: F32) -> tuple[float, str]:
         """(0..1, reason): how well the capture covers a performance; the reason is empty at 1."""
@@ -67,7 +67,9 @@ class Role:
 
 def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) -> Role:
     """Fit a donor to a performer. Takes some tens of milliseconds; done once per chunk."""
-    donor, own = appearance.neutral.astype(np.float64), performer.neutral.astype(np.float64)
+    donor, own = (
+        who.neutral + np.tensordot(who.rest.astype(np.float64), space.expressions, 1) for who in (appearance, performer)
+    )
     features = appearance.covered
     coefficients = np.stack([_coefficients(appearance, row) for row in features])
     side = appearance.side

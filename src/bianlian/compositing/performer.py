@@ -11,7 +11,7 @@ from bianlian.errors import NothingToSwap, UnreadableMedia
 from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
 from bianlian.imaging.face_space import FaceSpace, plain_skin
 from bianlian.imaging.light import COARSE, coarse, factor, light_between
-from bianlian.imaging.shape import neutral_shape
+from bianlian.imaging.shape import neutral_shape, resting_expression
 from bianlian.imaging.template import unwrap, visibility
 from bianlian.records.appearance import pack, unpack
 from bianlian.records.arrays import F32, frozen
@@ -19,7 +19,7 @@ from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
 FORMAT, VERSION = "bianlian-performer", 1
-_ARRAYS = ("neutral", "reference", "tolerance")
+_ARRAYS = ("neutral", "rest", "reference", "tolerance")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -27,7 +27,9 @@ class Performer:
     """One performer over one piece of footage."""
 
     neutral: F32
-    """468x3 centimetres, image axes: the face at rest."""
+    """468x3 centimetres, image axes: the face with all expression coefficients zero."""
+    rest: F32
+    """51: the coefficients of the calm face."""
     reference: F32
     """COARSE x COARSE x 3 coded RGB: the mean texture under the mean light."""
     tolerance: F32
@@ -35,7 +37,7 @@ class Performer:
 
     def __post_init__(self) -> None:
         for name, shape in (
-            ("neutral", (468, 3)), ("reference", (COARSE, COARSE, 3)), ("tolerance", (COARSE, COARSE)),
+            ("neutral", (468, 3)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)), ("tolerance", (COARSE, COARSE)),
         ):  # fmt: skip
             object.__setattr__(self, name, frozen(getattr(self, name), name, shape, np.float32))
 
@@ -101,7 +103,9 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
     reference, tolerance = _habits(
         np.stack([texture for _, texture, _ in kept]), np.stack([s for _, _, s in kept]), space
     )
-    return Performer(neutral=neutral.astype(np.float32), reference=reference, tolerance=tolerance)
+    return Performer(
+        neutral=neutral.astype(np.float32), rest=resting_expression(faces), reference=reference, tolerance=tolerance
+    )
 
 
 def _habits(textures: F32, seen: F32, space: FaceSpace) -> tuple[F32, F32]:

@@ -12,7 +12,7 @@ I32 = npt.NDArray[np.int32]
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
-def _raster(  # noqa: PLR0917 - compiled code takes no keywords
+def _raster(
     points: F32, attributes: F32, triangles: I32, keep: npt.NDArray[np.bool_], depth: F32, values: F32
 ) -> None:  # pragma: no cover - compiled
     height, width = depth.shape

@@ -49,7 +49,7 @@ def flip_error(picture: U8, truth: U8, mask: Mask) -> float:
 
 
 def colour_fit(picture: U8, truth: U8, mask: Mask) -> U8:
-    """`picture` after one gain and offset per channel, fitted to `truth` inside `mask`: takes out a mere difference of skin tone."""
+    """`picture` after one gain and offset per channel, fitted to `truth` inside `mask` (takes out skin tone)."""
     fitted = picture.astype(np.float64)
     for channel in range(3):
         x, y = picture[mask][:, channel].astype(np.float64), truth[mask][:, channel].astype(np.float64)

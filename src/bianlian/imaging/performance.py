@@ -15,10 +15,12 @@ def head_angles(rotation: F64) -> tuple[float, float]:
     return float(np.arctan2(-rotation[0, 2], rotation[2, 2])), float(np.arcsin(np.clip(rotation[1, 2], -1, 1)))
 
 
-def performance(face: Face, rotation: F64) -> F32:
-    """FEATURES (records/appearance.py): expression, pose and gaze of a face held by `rotation` (image axes)."""
+def performance(face: Face, rotation: F64, rest: F32) -> F32:
+    """FEATURES (records/appearance.py): expression above `rest` (51), pose and gaze of a face held by `rotation` (image axes)."""
     yaw, pitch = head_angles(rotation)
-    return np.concatenate([face.expression[1:], [yaw, pitch, yaw * yaw, pitch * pitch], face.gaze]).astype(np.float32)
+    return np.concatenate([face.expression[1:] - rest, [yaw, pitch, yaw * yaw, pitch * pitch], face.gaze]).astype(
+        np.float32
+    )
 
 
 def soft_step(values: F32, low: float, high: float) -> F32:

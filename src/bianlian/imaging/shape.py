@@ -2,8 +2,7 @@
 
 The landmark network's own depth is a prior more than a measurement: two persons' canonical shapes differ by some degrees of
 pitch that no picture supports. Depth is therefore solved from how the points move across the image while the head turns
-(factorisation with known expressions), which brought predicted donor points from 2.1 to 1.6 px on a 200 px face, where a
-constant best offset would have 0.8 (docs/engine.md).
+(factorisation with known expressions), which brought predicted donor points nearer to the true ones (docs/engine.md).
 
 Axes here are the image's: x right, y down, z away from the camera.
 """
@@ -26,6 +25,7 @@ from bianlian.records.face import Face
 F64 = npt.NDArray[np.float64]
 VERTICES = 468
 _FLIP = np.diag([1.0, -1.0, -1.0])
+_MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,7 +50,7 @@ def expression_basis() -> F64:
 
 
 def seam_weights(vertices: F64) -> tuple[F64, F64]:
-    """(share, rim): the donor's share of each vertex, 1 inside to 0 at the outline, and the vertices beside the seam.
+    """(share, rim): the donor's share of each vertex, 1 inside to 0 at the outline, and the band along the seam, 0 or 1.
 
     An ellipse around the middle of the eyes, in units of the eyes' distance, fading over the outer 22 %: brows, nose, mouth
     and chin are the donor's, forehead, temples and ears the performer's.
@@ -63,7 +63,7 @@ def seam_weights(vertices: F64) -> tuple[F64, F64]:
     radius = np.hypot(local[:, 0] / 1.12, (-local[:, 1] + 0.62) / 1.38)
     share = np.clip((1 - radius) / 0.22, 0, 1)
     share = share * share * (3 - 2 * share)
-    return share, ((share > 0.05) & (share < 0.6)).astype(np.float64)
+    return share, ((radius > 0.6) & (radius < 0.95)).astype(np.float64)
 
 
 def fit_pose(shape: F64, points: F64, weights: F64, rotation: F64, *, rounds: int = 4) -> Placement:
@@ -100,19 +100,23 @@ def place(neutral: F64, basis: F64, weights: F64, face: Face) -> Placement:
 
 
 def neutral_shape(
-    faces: Sequence[Face], canonical: F64, basis: F64, weights: F64, *, rounds: int = 8, depth_prior: float = 0.02
+    faces: Sequence[Face], canonical: F64, basis: F64, weights: F64, *, rounds: int = 10, depth_prior: float = 0.001
 ) -> F64:
     """468x3 centimetres: the person's face at rest, from its faces over a clip.
 
     Args:
         canonical: 468x3, image axes; the start, and what holds the depth where the head hardly turns.
         weights: 468, of the vertices in the pose fit.
-        depth_prior: weight of the canonical depth against one frame's worth of evidence, per frame.
+        depth_prior: weight of the canonical depth against the evidence of all frames seen sideways.
+
+    A face is taken to be symmetric: left and right points inform each other, so that a head which is always held to one side,
+    or a single picture, still has depth.
     """
     points = np.stack([face.points_image[:VERTICES, :2] for face in faces]).astype(np.float64)
     moved = np.tensordot(np.stack([face.expression[1:] for face in faces]).astype(np.float64), basis, 1)
     neutral = canonical.copy()
     rotations = [start_rotation(face) for face in faces]
+    mirror = np.array([np.argmin(((canonical * _MIRROR - vertex) ** 2).sum(axis=1)) for vertex in canonical])
     for _ in range(rounds):
         placed = [
             fit_pose(neutral + offset, target, weights, rotation, rounds=3)
@@ -125,8 +129,17 @@ def neutral_shape(
         normal = np.einsum("tij,tik->jk", matrices, matrices)
         hold = np.diag([0.0, 0.0, depth_prior * normal[0, 0]])
         evidence = np.einsum("tij,tvi->vj", matrices, wanted) + canonical @ hold
-        neutral = np.linalg.solve(normal + hold, evidence.T).T
+        both = normal + hold + (normal + hold) * np.outer(_MIRROR, _MIRROR)
+        neutral = np.linalg.solve(both, (evidence + evidence[mirror] * _MIRROR).T).T
     return neutral
+
+
+def resting_expression(faces: Sequence[Face]) -> F32:
+    """51: what the expression model reads in this person's calm face, the lower quartile over the clip.
+
+    It reads some people as frowning or squinting all the time; without this that would pass for their performance.
+    """
+    return np.percentile(np.stack([face.expression[1:] for face in faces]), 25, axis=0).astype(np.float32)
 
 
 def similarity(source: F64, target: F64, weights: F64) -> tuple[float, F64, F64]:

@@ -43,6 +43,11 @@ class Learner(Protocol):
         """draft, standard or fine."""
         ...
 
+    @property
+    def sample_limit(self) -> int:
+        """How many samples it wants from `samples.collect`."""
+        ...
+
     def fit(self, samples: Sequence[Sample], identity: Identity, *, seed: int, reporter: Reporter) -> Appearance:
         """Learn the donor's shape and texture.
 

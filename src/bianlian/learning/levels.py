@@ -11,7 +11,7 @@ from bianlian.errors import NothingToSwap
 from bianlian.imaging.face_space import FaceSpace, plain_skin
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import performance
-from bianlian.imaging.shape import F64, neutral_shape, place
+from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
 from bianlian.imaging.template import visibility
 from bianlian.learning.interface import Identity, Sample
 from bianlian.records.appearance import Appearance
@@ -45,7 +45,8 @@ class LinearLearner:
         space = self.space
         neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
         rotations = [place(neutral, space.expressions, space.pose_weights, face).rotation for face in faces]
-        features = np.stack([performance(face, turn) for face, turn in zip(faces, rotations, strict=True)])
+        rest = resting_expression(faces)
+        features = np.stack([performance(face, turn, rest) for face, turn in zip(faces, rotations, strict=True)])
         reporter.progress(Progress(stage="learn", done=1, total=4, unit="steps"))
         seen = np.stack([visibility(face.points_image, space.template) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
@@ -58,7 +59,7 @@ class LinearLearner:
         reporter.progress(Progress(stage="learn", done=4, total=4, unit="steps"))
         return Appearance(
             donor_id=identity.donor_id, template_commitment=identity.template_commitment, level=self.level, seed=seed,
-            neutral=neutral.astype(np.float32), mean=mean, basis=basis, scales=scales, centre=centre, spread=spread,
+            neutral=neutral.astype(np.float32), rest=rest, mean=mean, basis=basis, scales=scales, centre=centre, spread=spread,
             regressor=regressor, covered=features.astype(np.float32),
         )  # fmt: skip
 

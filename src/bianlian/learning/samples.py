@@ -16,6 +16,7 @@ from bianlian.records.appearance import FEATURES
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
+_NO_REST = np.zeros(51, np.float32)
 _WEIGHT = np.ones(FEATURES, np.float32)
 _WEIGHT[51:53] = 3.0
 _WEIGHT[53:55] = 0.0
@@ -38,7 +39,7 @@ def collect(
         if tracked.is_interpolated or face.quality.presence < least_presence or face.quality.covered > 0.3:
             continue
         place = len(kept)
-        features[place] = performance(face, start_rotation(face)) * _WEIGHT
+        features[place] = performance(face, start_rotation(face), _NO_REST) * _WEIGHT
         apart = np.linalg.norm(features[:place] - features[place], axis=1)
         if place == limit:
             pair = np.unravel_index(np.argmin(distances[:limit, :limit]), (limit, limit))

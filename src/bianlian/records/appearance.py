@@ -16,7 +16,7 @@ from bianlian.records.arrays import F32, frozen
 FORMAT = "bianlian-appearance"
 VERSION = 1
 FEATURES = 57
-"""What texture is predicted from: 51 expression coefficients, yaw, pitch, their squares, gaze yaw and pitch."""
+"""What texture is predicted from: 51 expression coefficients above rest, yaw, pitch, their squares, gaze yaw and pitch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -32,7 +32,9 @@ class Appearance:
     level: str
     seed: int
     neutral: F32
-    """468x3 centimetres, image axes: the face at rest."""
+    """468x3 centimetres, image axes: the face with all expression coefficients zero."""
+    rest: F32
+    """51: the coefficients of the calm face."""
     mean: F32
     """SxSx3 coded RGB 0..1 under the donor's mean light."""
     basis: np.ndarray
@@ -51,7 +53,7 @@ class Appearance:
     def __post_init__(self) -> None:
         side, count = self.mean.shape[0], len(self.basis)
         for name, shape, dtype in (
-            ("neutral", (468, 3), np.float32), ("mean", (side, side, 3), np.float32),
+            ("neutral", (468, 3), np.float32), ("rest", (51,), np.float32), ("mean", (side, side, 3), np.float32),
             ("basis", (count, side, side, 3), np.int8), ("scales", (count,), np.float32),
             ("centre", (FEATURES,), np.float32), ("spread", (FEATURES,), np.float32),
             ("regressor", (FEATURES + 1, count), np.float32), ("covered", (None, FEATURES), np.float32),
@@ -93,7 +95,7 @@ class Appearance:
             ) from error
 
 
-_ARRAYS = ("neutral", "mean", "basis", "scales", "centre", "spread", "regressor", "covered")
+_ARRAYS = ("neutral", "rest", "mean", "basis", "scales", "centre", "spread", "regressor", "covered")
 
 
 def pack(header: Mapping[str, object], arrays: dict[str, np.ndarray]) -> bytes:
