@@ -21,7 +21,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from bianlian.errors import InternalError, UnsupportedMedia
-from bianlian.media.containers import main_video, promised_end, reading, time_base_of, translating, writing
+from bianlian.media.containers import codec_name, main_video, promised_end, reading, time_base_of, translating, writing
 from bianlian.media.publish import publishing
 from bianlian.media.streams import CarriedStream, add_video, carry, first_packets
 from bianlian.records.frame import SourceInfo
@@ -120,7 +120,8 @@ def _container_tags(original: InputContainer, replaced: frozenset[str]) -> dict[
 def _movie_timescale(original: InputContainer, video: Fraction) -> int:
     """Ticks a second in which edit lists count, and with them the start of each stream: exact for the video, and for
     sound too where a common multiple stays within what players are used to."""
-    ticks = math.lcm(video.denominator, *(stream.rate for stream in original.streams.audio if stream.rate))
+    sound = [stream.rate for stream in original.streams.audio if codec_name(stream) != "unknown" and stream.rate]
+    ticks = math.lcm(video.denominator, *sound)
     if ticks <= _USUAL_TICKS:
         return ticks
     return video.denominator * max(1, _FINE_TICKS // video.denominator)
