@@ -137,11 +137,9 @@ def main():
     parser.add_argument("--head", type=pathlib.Path, action="append", default=[])
     parser.add_argument("--proof", type=pathlib.Path, action="append", default=[])
     arguments = parser.parse_args()
-    if not arguments.ledger.exists():
-        parser.error(f"{arguments.ledger} does not exist")
     try:
         print(check(arguments))
-    except (Altered, ValueError, KeyError, TypeError, sqlite3.DatabaseError) as error:
+    except (Altered, ValueError, KeyError, TypeError, sqlite3.Error, OSError) as error:
         print(f"altered: {error}", file=sys.stderr)
         return 1
     return 0
