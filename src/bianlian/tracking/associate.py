@@ -121,21 +121,20 @@ def associate(log: TrackletLog) -> Association:
 
 
 def _joined_by_place(groups: list[list[Tracklet]], cuts: list[int]) -> list[list[Tracklet]]:
-    """Join what continues in the same place after a few frames of absence."""
+    """Join what continues in the same place after a few frames of absence; identity, where known, chooses between two."""
     joined: list[list[Tracklet]] = []
     for group in groups:
         start = group[0]
         candidates = [
-            other
-            for other in joined
+            (_distance(other, group, unknown=ALIKE), -start.first_box.overlap(other[-1].last_box), number)
+            for number, other in enumerate(joined)
             if 0 < start.first - other[-1].last <= SHORT_GAP
             and not any(other[-1].last < cut <= start.first for cut in cuts)
             and start.first_box.overlap(other[-1].last_box) > 0.3
-            and not _share_a_frame(other, group)
-            and _distance(other, group, unknown=0.0) < UNLIKE
         ]
-        if candidates:
-            max(candidates, key=lambda other: start.first_box.overlap(other[-1].last_box)).extend(group)
+        best = min(candidates, default=None)
+        if best is not None and best[0] < UNLIKE:
+            joined[best[2]].extend(group)
         else:
             joined.append(group)
     return joined
@@ -143,24 +142,32 @@ def _joined_by_place(groups: list[list[Tracklet]], cuts: list[int]) -> list[list
 
 def _joined_by_likeness(groups: list[list[Tracklet]]) -> list[list[Tracklet]]:
     """Agglomerate: join the most alike pair that may be joined, until none is alike enough."""
-    groups = list(groups)
-    means = [_mean(group) for group in groups]
-    distances = np.full((len(groups), len(groups)), np.inf)
-    for i in range(len(groups)):
-        for j in range(i):
-            distances[i, j] = distances[j, i] = _apart(groups[i], groups[j], means[i], means[j])
-    alive = set(range(len(groups)))
-    while len(alive) > 1:
-        i, j = (int(k) for k in np.unravel_index(np.argmin(distances), distances.shape))
+    known = [group for group in groups if _mean(group) is not None]
+    if not known:
+        return groups
+    samples = [[sample for tracklet in group for sample in tracklet.identities] for group in known]
+    weights = np.array([sum(sample.worth for sample in some) for some in samples])
+    means = np.array([_mean(group) for group in known])
+    apart = np.array([[_share_a_frame(one, other) for other in known] for one in known])
+    distances = np.where(apart, np.inf, np.linalg.norm(means[:, None] - means[None], axis=2))
+    np.fill_diagonal(distances, np.inf)
+    joined = [list(group) for group in known]
+    while True:
+        i, j = sorted(int(k) for k in np.unravel_index(np.argmin(distances), distances.shape))
         if not distances[i, j] < ALIKE:
             break
-        groups[i] = groups[i] + groups[j]
-        means[i] = _mean(groups[i])
-        alive.discard(j)
+        joined[i] += joined[j]
+        joined[j] = []
+        means[i] = (means[i] * weights[i] + means[j] * weights[j]) / (weights[i] + weights[j])
+        weights[i] += weights[j]
+        apart[i] |= apart[j]
+        apart[:, i] = apart[i]
         distances[j, :] = distances[:, j] = np.inf
-        for k in alive - {i}:
-            distances[i, k] = distances[k, i] = _apart(groups[i], groups[k], means[i], means[k])
-    return [groups[i] for i in sorted(alive)]
+        gone = np.array([not group for group in joined])
+        row = np.where(apart[i] | gone, np.inf, np.linalg.norm(means - means[i], axis=1))
+        row[i] = np.inf
+        distances[i, :] = distances[:, i] = row
+    return [group for group in joined if group] + [group for group in groups if _mean(group) is None]
 
 
 def _why_not_a_person(group: Iterable[Tracklet], log: TrackletLog) -> str:
@@ -184,12 +191,6 @@ def _mean(group: list[Tracklet]) -> F32 | None:
     if not samples:
         return None
     return np.average([s.embedding for s in samples], axis=0, weights=[s.worth for s in samples]).astype(np.float32)
-
-
-def _apart(one: list[Tracklet], other: list[Tracklet], mean: F32 | None, other_mean: F32 | None) -> float:
-    if mean is None or other_mean is None or _share_a_frame(one, other):
-        return float("inf")
-    return float(np.linalg.norm(mean - other_mean))
 
 
 def _distance(one: list[Tracklet], other: list[Tracklet], *, unknown: float) -> float:

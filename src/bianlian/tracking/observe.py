@@ -8,7 +8,7 @@ frames that are still held, to where it came in. So nobody is missed for the fir
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,6 +34,8 @@ LEAST_PRESENCE = 0.5
 """face_landmarks_detector_graph.cc, min_detection_confidence."""
 SAME_FACE = 0.4
 """Overlap of landmark boxes above which two faces in one frame are one."""
+LEAP = 0.2
+"""Overlap of a face's boxes in two frames below which it is not the same face."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,15 +139,26 @@ class _Watch:
     def _follow(self, before: _Seen, seen: _Seen) -> list[Box]:
         """Carry the faces of the frame before over to this one; returns where faces were lost."""
         lost: list[Box] = []
+        carried: dict[int, tuple[float, LandmarkResult]] = {}
         for tracklet, known in before.faces.items():
             result = self._landmarks(seen, known)
             box = box_of(known.points_image)
+            stayed = box.overlap(box_of(result.points_image))
             if result.presence < LEAST_PRESENCE:
                 lost.append(box)
-            elif not _is_among(result, seen.faces.values()):
+            else:
                 # A leap is another face that the region happened to catch.
-                leapt = box.overlap(box_of(result.points_image)) < 0.2
-                seen.faces[self._new_tracklet() if leapt else tracklet] = result
+                carried[tracklet if stayed >= LEAP else self._new_tracklet()] = (stayed, result)
+        for tracklet, (_, result) in sorted(carried.items(), key=lambda item: -item[1][0]):
+            rival = _same_face(result, seen.faces)
+            if rival is None:
+                seen.faces[tracklet] = result
+            else:
+                # Two have become one: one hides the other, and only identity can tell which is left.
+                lost.append(
+                    box_of(before.faces[tracklet].points_image if tracklet in before.faces else result.points_image)
+                )
+                seen.faces[self._new_tracklet()] = seen.faces.pop(rival)
         return lost
 
     def _views(self, seen: _Seen, lost: list[Box], before: _Seen | None) -> list[View]:
@@ -168,13 +181,13 @@ class _Watch:
         box = detection.box
         for known in seen.faces.values():
             other = box_of(known.points_image)
-            if box.overlap(other) > 0.2 or _holds(other, box):
+            if box.overlap(other) > LEAP or _holds(other, box):
                 return
         first = self._landmarker.landmarks_of(seen.picture, region_of_detection(detection))
         if first.presence < LEAST_PRESENCE:
             return
         result = self._landmarks(seen, first)
-        if result.presence < LEAST_PRESENCE or _is_among(result, seen.faces.values()):
+        if result.presence < LEAST_PRESENCE or _same_face(result, seen.faces) is not None:
             return
         tracklet = self._new_tracklet()
         seen.faces[tracklet] = result
@@ -186,8 +199,8 @@ class _Watch:
             result = self._landmarks(earlier, result)
             if (
                 result.presence < LEAST_PRESENCE
-                or _is_among(result, earlier.faces.values())
-                or leap_from.overlap(box_of(result.points_image)) < 0.2
+                or _same_face(result, earlier.faces) is not None
+                or leap_from.overlap(box_of(result.points_image)) < LEAP
             ):
                 break
             earlier.faces[tracklet] = result
@@ -211,9 +224,12 @@ def _holds(outer: Box, inner: Box) -> bool:
     return outer.left < x < outer.right and outer.top < y < outer.bottom
 
 
-def _is_among(result: LandmarkResult, others: Iterable[LandmarkResult]) -> bool:
+def _same_face(result: LandmarkResult, faces: Mapping[int, LandmarkResult]) -> int | None:
+    """The tracklet among `faces` that stands in the same place, if any."""
     box = box_of(result.points_image)
-    return any(box.overlap(box_of(other.points_image)) > SAME_FACE for other in others)
+    overlaps = {tracklet: box.overlap(box_of(other.points_image)) for tracklet, other in faces.items()}
+    nearest = max(overlaps, key=lambda tracklet: overlaps[tracklet], default=None)
+    return nearest if nearest is not None and overlaps[nearest] > SAME_FACE else None
 
 
 @dataclass(slots=True, eq=False)

@@ -53,7 +53,6 @@ class TrackWriter:
         self._header = {"source_sha256": source_sha256, "models": dict(models), "settings": dict(settings)}
         self._part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
         self._log = TrackletLog()
-        self._pts: list[int] = []
         self._time_base = Fraction(1)
         self._waiting: list[FrameObservation] = []
         self._spooled = 0
