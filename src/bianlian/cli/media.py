@@ -129,18 +129,12 @@ def verify(context: click.Context, files: tuple[Path, ...], report: Path | None,
 @click.pass_context
 def bench(context: click.Context, pack: Path | None, level: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Fidelity against exact truth, for each pair of a bench pack, as a table."""
+    from bianlian.workflows.bench import BenchRequest, columns, default_pack, rows  # noqa: PLC0415
     from bianlian.workflows.bench import bench as run  # noqa: PLC0415
-    from bianlian.workflows.bench import columns, default_pack, rows  # noqa: PLC0415
 
     with reporting(quiet=as_json) as reporter:
-        results = run(
-            settings_of(context),
-            pack or default_pack(),
-            levels=level,
-            pairs=given["pair"],
-            sheets=given["sheets"],
-            reporter=reporter,
-        )
+        request = BenchRequest(pack=pack or default_pack(), levels=level, pairs=given["pair"], sheets=given["sheets"])
+        results = run(settings_of(context), request, reporter)
     if as_json:
         print_json([result.as_json() for result in results])
     else:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bianlian.workflows.verify import marks_of_ours
-
 from bianlian.donors.book import Donor, Enrolment
 from bianlian.donors.capture import CaptureReport, check_capture
 from bianlian.donors.challenge import Challenge, instructions, parse_challenge
@@ -23,6 +21,7 @@ from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.progress import Reporter
 from bianlian.workflows.house import House
 from bianlian.workflows.tracks import borrowed_track
+from bianlian.workflows.verify import marks_of_ours
 
 LARGEST_TEXT = 1 << 16
 """Bytes of the longest challenge or TOML file that is read."""
@@ -144,4 +143,4 @@ def _look(house: House, source: SourceInfo, challenge: Challenge, reporter: Repo
             yield frame
 
     with borrowed_track(house, source, reporter, passing=metered) as track:
-        return check_capture(challenge, track, signals, marks=marks_of_ours(house, source))
+        return check_capture(challenge, track, signals, marks=marks_of_ours(house, source, reporter))

@@ -12,11 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from bianlian.verification.release import ReleaseExpectation, check_draft
-from bianlian.workflows.verify import verifier_of
-
-from bianlian.marking.certificates import Credentials, open_credentials
-from bianlian.marking.fingerprint import pdq_per_second
+from bianlian.marking.fingerprint import Print
 from bianlian.marking.manifest import ConsentFacts, ManifestFacts, SourceType, seal
 from bianlian.marking.metadata import AigcLabel, first_label
 from bianlian.media.decode import frames
@@ -27,8 +23,10 @@ from bianlian.records.frame import SourceInfo
 from bianlian.records.grant import Grant
 from bianlian.records.progress import Progress, Reporter
 from bianlian.screening.gate import ContentGate, GateSettings
+from bianlian.verification.release import ReleaseExpectation, check_draft
 from bianlian.workflows.donors import status_index_of
 from bianlian.workflows.house import House
+from bianlian.workflows.verify import credentials_of, references_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,15 +53,6 @@ class Sealing:
         return first_label(job_id=self.job_id, receipts_sha256=self.receipts_sha256)
 
 
-def credentials_of(house: House) -> Credentials:
-    """The installation's signing credentials, made at first use."""
-    installation = house.donors.installation
-    return open_credentials(
-        house.settings.home / "keys" / "signing", password=installation.derive("signing").hex().encode(),
-        installation_id=installation.id, now=house.clock(),
-    )  # fmt: skip
-
-
 def sealed(house: House, sealing: Sealing, draft: Path, target: Path) -> None:
     """Put the manifest on: the last change that the file sees."""
     facts = ManifestFacts(
@@ -83,8 +72,13 @@ def sealed(house: House, sealing: Sealing, draft: Path, target: Path) -> None:
     seal(draft, target, facts, credentials_of(house))
 
 
-def checked(house: House, sealing: Sealing, file: Path, *, carries_watermark: bool, reporter: Reporter) -> None:
+def checked(
+    house: House, sealing: Sealing, file: Path, *, carries_watermark: bool, reporter: Reporter
+) -> tuple[Print, ...]:
     """Read every mark back from the finished file, and let the content gate look at the result.
+
+    Returns:
+        The result's fingerprint.
 
     Raises:
         MarksRefused: a mark is missing.
@@ -95,22 +89,32 @@ def checked(house: House, sealing: Sealing, file: Path, *, carries_watermark: bo
     for _ in gate.passing(frames(describe(file))):
         pass
     reporter.progress(Progress(stage="check", done=1, total=2, unit="passes"))
-    expectation = ReleaseExpectation(label=sealing.label, carries_watermark=carries_watermark)
-    check_draft(file, expectation, verifier_of(house, reporter))
+    expectation = ReleaseExpectation(job_id=sealing.job_id, metadata=sealing.label, carries_watermark=carries_watermark)
+    draft = check_draft(file, expectation, references_of(house, reporter))
     reporter.progress(Progress(stage="check", done=2, total=2, unit="passes"))
+    return draft.prints
 
 
-def released(house: House, sealing: Sealing, pairs: Sequence[tuple[Grant, Use]], file: Path, output: Path) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A checked file, ready for release."""
+
+    file: Path
+    output: Path
+    """The name that it gets."""
+    prints: tuple[Print, ...]
+
+
+def released(house: House, sealing: Sealing, pairs: Sequence[tuple[Grant, Use]], result: Result) -> None:
     """Ask for consent again, note the release, and give the file its name.
 
     Raises:
         ConsentRefused: the consent ended while the job ran.
     """
-    digests = _digests(file)
-    prints = pdq_per_second(frames(describe(file)))
-    house.donors.release(pairs, digests[0], house.clock())
-    house.registry.release(sealing.job_id, sha256=digests[0], md5=digests[1], prints=prints, now=house.clock())
-    os.replace(file, output)
+    sha256, md5 = _digests(result.file)
+    house.donors.release(pairs, sha256, house.clock())
+    house.registry.release(sealing.job_id, sha256=sha256, md5=md5, prints=result.prints, now=house.clock())
+    os.replace(result.file, result.output)
 
 
 def _digests(path: Path) -> tuple[str, str]:

@@ -42,7 +42,7 @@ from bianlian.tracking.store import TrackReader
 from bianlian.workflows.house import House
 from bianlian.workflows.job import JobFolder, chunks_of
 from bianlian.workflows.render import Render, marked_frames, render_chunks
-from bianlian.workflows.sealing import Sealing, checked, released, sealed
+from bianlian.workflows.sealing import Result, Sealing, checked, released, sealed
 from bianlian.workflows.tracks import sampled_faces, track_footage
 
 LEAST_MARKED_FACE_PX = 120
@@ -166,7 +166,7 @@ def _permitted(job: FileSwap, job_id: str, source: SourceInfo) -> _Permitted:
         )
         for person in job.players
     }  # fmt: skip
-    house.donors.note_production(production, job_id, tuple(uses), house.clock())
+    house.donors.note_production(production, job_id, source.sha256, tuple(uses), house.clock())
     grants = {
         person: house.donors.authorise(job.players[person].donor.id, use, house.clock()) for person, use in uses.items()
     }
@@ -184,9 +184,9 @@ def _run(permitted: _Permitted, job: FileSwap, folder: JobFolder, reporter: Repo
     finished = folder.path / f"sealed{folder.output.suffix}"
     sealed(house, sealing, draft, finished)
     widest = max(_face_heights(track, tuple(job.players)), default=0.0)
-    checked(house, sealing, finished, carries_watermark=widest >= LEAST_MARKED_FACE_PX, reporter=reporter)
+    prints = checked(house, sealing, finished, carries_watermark=widest >= LEAST_MARKED_FACE_PX, reporter=reporter)
     pairs = [(permitted.grants[person], permitted.uses[person]) for person in permitted.uses]
-    released(house, sealing, pairs, finished, folder.output)
+    released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=prints))
     return dropped
 
 

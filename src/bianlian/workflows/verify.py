@@ -1,0 +1,141 @@
+"""Read back what was made: verify files with this installation's keys, or ask whether a file carries our marks at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from bianlian.verification.report import verdict_page
+
+from bianlian.donors.files import write_whole
+from bianlian.donors.receipts import verify_receipt
+from bianlian.errors import InstallationError
+from bianlian.imaging.colour import rgb_from_frame
+from bianlian.marking.certificates import Credentials, open_credentials
+from bianlian.marking.watermark.reader import WatermarkReader
+from bianlian.records.arrays import F32
+from bianlian.records.donor import stamp
+from bianlian.records.frame import Frame, SourceInfo
+from bianlian.records.progress import Progress, Reporter
+from bianlian.records.verdict import State, Verdict
+from bianlian.tracking.landmarks import FaceLandmarker, region_of_detection, region_of_landmarks
+from bianlian.verification.claims import Consent, ConsentState
+from bianlian.verification.pixels import WatermarkKeys
+from bianlian.verification.verifier import Examination, References, Verifier
+from bianlian.weights.catalogue import FACE_LANDMARKER
+from bianlian.workflows.house import House
+
+SMALLEST_READ_PX = 80.0
+"""Faces below this height hold no mark that could be read (docs/watermark.md)."""
+
+
+def verify_files(house: House, files: Sequence[Path], *, page: Path | None, reporter: Reporter) -> list[Verdict]:
+    """A verdict on each file; with `page`, the first one as a page for people.
+
+    Raises:
+        MediaError: a file cannot be read at all and carries no mark.
+    """
+    verifier = Verifier(references_of(house, reporter))
+    examined: list[Examination] = []
+    for done, file in enumerate(files):
+        reporter.progress(Progress(stage="verify", done=done, total=len(files), unit="files"))
+        examined.append(verifier.examine(file))
+    reporter.progress(Progress(stage="verify", done=len(files), total=len(files), unit="files"))
+    if page:
+        try:
+            write_whole(page, verdict_page(examined[0], now=house.clock()).encode(), mode=0o644)
+        except OSError as error:
+            raise InstallationError(f"{page} cannot be written: {error.strerror or error}.") from error
+    return [one.verdict for one in examined]
+
+
+def references_of(house: House, reporter: Reporter) -> References:
+    """What this installation compares files with."""
+    book = house.code_book()
+    keys = WatermarkKeys(
+        reader=WatermarkReader(book),
+        job_ids=house.registry.job_ids(key_id=book.key_id),
+        locate=face_locator(FaceLandmarker(house.weights.fetch(FACE_LANDMARKER, reporter=reporter))),
+    )
+    return References(
+        roots_pem=credentials_of(house).root_pem,
+        outputs=house.registry.outputs,
+        consent_of=lambda job_id: consent_of(house, job_id),
+        watermark=keys,
+    )
+
+
+def credentials_of(house: House) -> Credentials:
+    """The installation's signing credentials, made at first use."""
+    installation = house.donors.installation
+    return open_credentials(
+        house.settings.home / "keys" / "signing", password=installation.derive("signing").hex().encode(),
+        installation_id=installation.id, now=house.clock(),
+    )  # fmt: skip
+
+
+def consent_of(house: House, job_id: str) -> ConsentState:
+    """Where the consents of a job stand now; of several the worst."""
+    ledger, donors = house.donors.ledger, house.donors
+    receipts = {str(entry.facts["receipt"]) for entry in ledger.entries("grant") if entry.facts["job"] == job_id}
+    if not receipts:
+        return ConsentState(consent=Consent.UNKNOWN, reason="this installation knows no such job")
+    for receipt_id in sorted(receipts):
+        revoked_at = donors.revoked_at(receipt_id)
+        if revoked_at is not None:
+            return ConsentState(consent=Consent.WITHDRAWN, since=stamp(revoked_at))
+    for receipt_id in sorted(receipts):
+        receipt = verify_receipt(donors.receipt_document(receipt_id), donors.installation.public_key)
+        if receipt.scope.until < house.clock():
+            return ConsentState(consent=Consent.EXPIRED, since=stamp(receipt.scope.until))
+    return ConsentState(consent=Consent.ACTIVE)
+
+
+def marks_of_ours(house: House, source: SourceInfo, reporter: Reporter) -> tuple[str, ...]:
+    """Marks of this program in a file, in words: a capture that carries any was made, not recorded."""
+    claims = Verifier(references_of(house, reporter)).examine(source.path).claims
+    return tuple(claim.finding.check for claim in claims.all if claim.is_ours)
+
+
+def face_locator(landmarker: FaceLandmarker) -> Callable[[Frame], list[F32]]:
+    """A function that finds the landmarks (478x3) of all faces of a frame that are large enough to hold a mark."""
+
+    def locate(frame: Frame) -> list[F32]:
+        rgb = rgb_from_frame(frame)
+        found: list[F32] = []
+        for detection in landmarker.detect(rgb, smallest_px=SMALLEST_READ_PX):
+            first = landmarker.landmarks(rgb, region_of_detection(detection))
+            # A second look from where the first one found the face is what tracking does from frame to frame.
+            found.append(landmarker.landmarks(rgb, region_of_landmarks(first.points_image)).points_image)
+        return found
+
+    return locate
+
+
+def exit_code(verdicts: Sequence[Verdict]) -> int:
+    """0 all valid; 1 any altered or withdrawn; else 2."""
+    states = {verdict.state for verdict in verdicts}
+    if states & {State.ALTERED, State.WITHDRAWN}:
+        return 1
+    return 2 if State.UNKNOWN in states else 0
+
+
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """For `--json`."""
+    return {
+        "file": verdict.file,
+        "state": verdict.state.value,
+        "reason": verdict.reason,
+        "findings": [
+            {
+                "check": finding.check,
+                "outcome": finding.outcome.value,
+                "technique": finding.technique,
+                "sentence": finding.sentence,
+                "confidence": finding.confidence,
+                **dict(finding.details),
+            }
+            for finding in verdict.findings
+        ],
+    }
