@@ -35,7 +35,7 @@ _SHORTFALL = Fraction(1, 2)
 
 def frames(
     source: SourceInfo, *, start: Instant | None = None, start_index: int = 0, threads: int = 1
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Decode a clip, or an image as a clip of one frame.
 
     Args:
@@ -56,7 +56,7 @@ def frames(
         yield from _framed(source, decoded, start_index)
 
 
-def sampled(source: SourceInfo, every_seconds: Fraction, *, threads: int = 1) -> Iterator[Frame]:
+def sampled(source: SourceInfo, every_seconds: Fraction, *, threads: int = 1) -> Generator[Frame, None, None]:
     """The first frame, then the first at or after each further `every_seconds`; indices are true decode positions.
 
     All frames are decoded, which is what makes the indices true; only the sampled ones are copied out.

@@ -197,7 +197,7 @@ def test_sound_of_an_unknown_kind_is_said(tmp_path: Path) -> None:
     source = describe(path)
     assert [(stream.kind, stream.codec) for stream in source.streams] == [("audio", "unknown")]
     _, report = rebuilt(source, tmp_path)
-    assert report.dropped == ("Stream 1 (audio, unknown, und) was left out, because mp4 cannot carry it.",)
+    assert report.dropped == ("Stream 1 (audio, unknown, eng) was left out, because mp4 cannot carry it.",)
 
 
 def test_data_that_the_container_cannot_carry_is_said(tmp_path: Path) -> None:
