@@ -118,7 +118,7 @@ def check(arguments):
     beside = arguments.ledger.with_suffix(".head.json")
     if rows and not beside.exists():
         raise Altered(f"the signed head {beside.name} is gone")
-    kept = ([beside] if rows else []) + arguments.head
+    kept = ([beside] if beside.exists() else []) + arguments.head
     documents = [document for _, document in heads] + [path.read_bytes() for path in kept]
     for document in documents:
         check_head(document, roots, key)

@@ -80,8 +80,13 @@ class Ledger:
         fresh = not path.exists() and not ledger._head_path.exists()
         if not path.exists() and not fresh:
             raise _altered("the database is gone, but its signed head is still there")
-        with closing(ledger._connect()) as database:
-            database.executescript(_SCHEMA)
+        try:
+            with closing(ledger._connect()) as database:
+                database.executescript(_SCHEMA)
+        except sqlite3.OperationalError as error:
+            raise _unusable(error) from error
+        except sqlite3.DatabaseError as error:
+            raise _altered(str(error)) from error
         if not fresh:
             ledger.check()
         return ledger
@@ -103,14 +108,15 @@ class Ledger:
     def exclusive(self, now: datetime) -> Generator[LedgerWriter]:
         """Hold the ledger alone: read, decide and append with nobody between. Leaving with an error appends nothing."""
         with closing(self._connect()) as database:
-            database.execute("BEGIN IMMEDIATE")
             try:
+                database.execute("BEGIN IMMEDIATE")
                 yield LedgerWriter(database, self._signer, now)
                 database.execute("COMMIT")
-            except BaseException:
+            except sqlite3.OperationalError as error:
+                raise _unusable(error) from error
+            finally:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
-                raise
             # The head beside the database only ever moves forward: it is written while no other writer can be at work.
             database.execute("BEGIN IMMEDIATE")
             try:
@@ -167,7 +173,7 @@ class Ledger:
         if [size for size, _ in heads] != list(range(1, len(entries) + 1)):
             raise _altered("signed heads are missing")
         documents = [document for _, document in heads]
-        if entries:
+        if entries or self._head_path.exists():
             documents.append(self._beside())
         for document in documents:
             head = self._read_head(document)
@@ -288,6 +294,13 @@ def _parse(seq: int, content: bytes) -> Entry:
         facts=body["facts"],
         previous=body["previous"],
         content=content,
+    )
+
+
+def _unusable(error: sqlite3.OperationalError) -> InstallationError:
+    return InstallationError(
+        f"The ledger cannot be written: {error}.",
+        advice="See that the disk is not full, that the data folder is yours to write, and that no other job hangs.",
     )
 
 

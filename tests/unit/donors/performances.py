@@ -69,12 +69,19 @@ def talk(who: int, seconds: float = 12.0, seed: int = 0) -> list[Moment]:
     jaw = np.convolve(random.uniform(size=count + 2), [0.25, 0.5, 0.25], "valid")
     fade = np.minimum(1, np.arange(count) / FPS)
     return [
-        Moment(who=who, yaw=fade[i] * wander[i, 0], pitch=fade[i] * wander[i, 1] / 2, face={"jawOpen": 0.5 * fade[i] * jaw[i]})
+        Moment(
+            who=who,
+            yaw=fade[i] * wander[i, 0],
+            pitch=fade[i] * wander[i, 1] / 2,
+            face={"jawOpen": 0.5 * fade[i] * jaw[i]},
+        )
         for i in range(count)
     ]
 
 
-def take(acts: Sequence[str], *, who: int = 1, seconds: float = 12.0, far: float = 1.0, hold: float = 0.7) -> list[Moment]:
+def take(
+    acts: Sequence[str], *, who: int = 1, seconds: float = 12.0, far: float = 1.0, hold: float = 0.7
+) -> list[Moment]:
     """A capture that answers a challenge."""
     moments = neutral(who)
     for name in acts:
@@ -97,14 +104,18 @@ def mirror_names(acts: Sequence[str]) -> tuple[str, ...]:
 class MadeTrack:
     """A `Track` of moments, as a tracker would give it; everybody who is seen has a number by order of appearance."""
 
-    def __init__(self, moments: Sequence[Moment], *, fps: float = FPS, numbered: bool = False, cuts: Sequence[int] = ()) -> None:
+    def __init__(
+        self, moments: Sequence[Moment], *, fps: float = FPS, numbered: bool = False, cuts: Sequence[int] = ()
+    ) -> None:
         self._moments = moments
         rate = Fraction(fps).limit_denominator(1000)
         self.instants = [Instant(pts=index, time_base=1 / rate) for index in range(len(moments))]
         order = list(dict.fromkeys(moment.who for moment in moments))
         self._number = {who: order.index(who) + 1 if numbered else 1 for who in order}
         people = [self._person(number) for number in sorted(set(self._number.values()))]
-        self.info = TrackInfo(source_sha256="ab" * 32, frame_count=len(moments), cuts=tuple(cuts), persons=tuple(people))
+        self.info = TrackInfo(
+            source_sha256="ab" * 32, frame_count=len(moments), cuts=tuple(cuts), persons=tuple(people)
+        )
         self.signals = [
             FrameSignal(
                 index=index, instant=self.instants[index], luma_mean=moment.luma,
@@ -122,7 +133,9 @@ class MadeTrack:
             yield tuple(found)
 
     def _person(self, number: int) -> Person:
-        frames = [i for i, moment in enumerate(self._moments) if self._number[moment.who] == number and not moment.is_gone]
+        frames = [
+            i for i, moment in enumerate(self._moments) if self._number[moment.who] == number and not moment.is_gone
+        ]
         sampled = frames[:: FPS // 2]
         embeddings = np.stack([_embedding(self._moments[i].who, i) for i in sampled])
         return Person(

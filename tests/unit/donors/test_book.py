@@ -119,7 +119,11 @@ def test_one_changed_byte_in_the_vault_stops_everything(tmp_path: Path, name: st
 def test_evidence_exchanged_by_who_has_the_keys_does_not_fit_the_receipt(tmp_path: Path) -> None:
     donors = open_donors(tmp_path / "home")
     donor = enrol(donors, tmp_path)
-    for name, code in (("capture", "capture-mismatch"), ("notice.md", "notice-mismatch"), ("template", "template-mismatch")):
+    for name, code in (
+        ("capture", "capture-mismatch"),
+        ("notice.md", "notice-mismatch"),
+        ("template", "template-mismatch"),
+    ):
         kept = donors.vault.read(donor.id, name)
         donors.vault.write(donor.id, name, kept[:-1] + b"?")
         with pytest.raises(ConsentRefused) as refusal:

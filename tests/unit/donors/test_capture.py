@@ -66,7 +66,10 @@ ATTACKS: dict[str, tuple[Callable[[], list[Moment]], str]] = {
     "wrong order": (lambda: take((ASKED[1], ASKED[0], *ASKED[2:])), "capture-wrong-act"),
     "missing act": (lambda: take((*ASKED[:2], *ASKED[3:])), "capture-wrong-act"),
     "last act missing, calm talk": (lambda: [*take(ASKED[:4], seconds=0), *neutral(1, 12)], "capture-missing-act"),
-    "older challenge": (lambda: take(("raise-brows", "turn-right", "close-eyes", "look-down", "smile")), "capture-wrong-act"),
+    "older challenge": (
+        lambda: take(("raise-brows", "turn-right", "close-eyes", "look-down", "smile")),
+        "capture-wrong-act",
+    ),
     "photo with moving mouth, turned about": (lambda: flat(take(ASKED)), "capture-flat"),
     "still photo": (lambda: [replace(neutral(1)[0], repeats=True)] * 400, "capture-frozen"),
     "looped talk": (lambda: take(ASKED, seconds=0) + talk(1, 4) * 3, "capture-looped"),
