@@ -72,8 +72,8 @@ def check_metadata(reading: LabelReading) -> MetadataClaim:
     ours = next((label for label in reading.labels if label.producer == PRODUCER), None)
     job_id, receipts = (ours.produce_id, ours.reserved1) if ours else ("", "")
     if count > 1 or reading.malformed:
-        what = f"{count} labels where there may be one" if count > 1 else "a label that is none"
-        more = f" ({len(reading.malformed)} malformed)" if reading.malformed else ""
+        what = f"{count} labels where there may be one" if count > 1 else "no proper label"
+        more = f" ({'; '.join(reading.malformed)})" if reading.malformed else ""
         finding = _finding("metadata", Outcome.BROKEN, _METADATA, f"The file carries {what}{more}.", _CERTAIN)
         return MetadataClaim(finding=finding, is_ours=ours is not None, job_id=job_id, receipts_sha256=receipts)
     label = reading.labels[0]
@@ -95,13 +95,12 @@ def check_manifest(reading: ManifestReading) -> ManifestClaim:
     outcome = {
         ManifestState.ABSENT: Outcome.ABSENT, ManifestState.BROKEN: Outcome.BROKEN, ManifestState.VALID: Outcome.FOUND,
     }[reading.state]  # fmt: skip
+    when = f" on {reading.signed_at}" if reading.signed_at else ""
     sentence = {
         Outcome.ABSENT: "The file carries no manifest.",
         Outcome.BROKEN: f"The file does not fit its manifest: {', '.join(reading.failures) or 'it cannot be read'}.",
-    }.get(
-        outcome,
-        f"Nothing that the manifest covers was changed since it was signed{f' on {reading.signed_at}' if reading.signed_at else ''}.",
-    )
+        Outcome.FOUND: f"Nothing that the manifest covers was changed since it was signed{when}.",
+    }[outcome]
     return ManifestClaim(
         finding=_finding(
             "manifest", outcome, _MANIFEST, sentence, "no statement" if outcome is Outcome.ABSENT else _CERTAIN,
