@@ -124,8 +124,6 @@ def _stream(container: OutputContainer, source: SourceInfo, settings: EncodeSett
     context.colorspace = int(source.colour.matrix)
     context.color_primaries = source.colour.primaries
     context.color_trc = source.colour.transfer
-    if encoder == "libx265":
-        context.codec_tag = "hvc1"  # the tag that Apple's players take
     return stream
 
 

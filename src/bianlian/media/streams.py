@@ -138,6 +138,8 @@ def add_video(output: OutputContainer, coded: VideoStream, original: VideoStream
     rate = original.average_rate or Fraction(25)
     target = output.add_stream_from_template(coded)
     target.codec_context.framerate = rate
+    if codec_name(coded) == "hevc":
+        target.codec_context.codec_tag = "hvc1"  # the tag that Apple's players take
     copy_tags(original, target, replaced=replaced | {"timecode"})
     target.time_base = time_base_of(coded)
     of_container = output.metadata.pop("timecode", "")

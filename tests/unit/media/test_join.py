@@ -301,6 +301,8 @@ def test_hevc_on_request(tmp_path: Path) -> None:
     draft = tmp_path / "out.mov"
     join(chunks_of(source, tmp_path / "chunks", 11, settings), source, draft, tags={})
     assert describe(draft).codec == "hevc"
+    with av.open(str(draft)) as container:
+        assert container.streams.video[0].codec_tag == "hvc1"
     assert moments(describe(draft)) == moments(source)
 
 
