@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bianlian.errors import InstallationError
@@ -17,6 +17,7 @@ _REASONS = {
     errno.EROFS: ("the disk is read-only", "Choose another folder."),
     errno.EACCES: ("this user may not write there", "Choose another folder, or give yourself permission."),
     errno.EPERM: ("this user may not write there", "Choose another folder, or give yourself permission."),
+    errno.ENOTDIR: ("a part of its path is a file, not a folder", "Choose another folder."),
     errno.ENOENT: ("the folder does not exist", "Make it first."),
 }
 
@@ -37,7 +38,9 @@ def publishing(path: Path) -> Generator[Path, None, None]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        draft.unlink(missing_ok=True)
+        # What could not be made cannot be removed either; the first error is the one to report.
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def to_disk(path: Path) -> None:

@@ -375,6 +375,9 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     source = describe(make_clip(tmp_path / "a.mp4"))
     with pytest.raises(InstallationError, match="folder does not exist"):
         write_chunk((marked(frame) for frame in frames(source)), source, FAST, tmp_path / "absent" / "c.mp4")
+    (tmp_path / "file").touch()
+    with pytest.raises(InstallationError, match="is a file, not a folder"):
+        write_chunk((marked(frame) for frame in frames(source)), source, FAST, tmp_path / "file" / "c.mp4")
 
 
 FULL_DISK = """
