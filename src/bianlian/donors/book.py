@@ -5,7 +5,6 @@ Here the pure parts meet disk and ledger. Every decision leaves a ledger entry, 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import unicodedata
 from collections.abc import Generator, Sequence
@@ -14,31 +13,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import BinaryIO
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bianlian.donors import consent, revocation
 from bianlian.donors.capture import CaptureReport
 from bianlian.donors.challenge import Challenge, check_challenge, check_rate, new_challenge
-from bianlian.donors.consent import History, Papers
+from bianlian.donors.consent import Papers
 from bianlian.donors.files import write_whole
 from bianlian.donors.installation import Installation
-from bianlian.donors.ledger import Entry, Fact, Ledger, LedgerWriter
+from bianlian.donors.ledger import Fact, Ledger, LedgerWriter
 from bianlian.donors.notices import Notice
+from bianlian.donors.papers import (
+    CAPTURE,
+    DONOR_KEY,
+    NAME,
+    NOTICE,
+    RECEIPT,
+    SCOPE,
+    TEMPLATE,
+    commitment,
+    digest_of,
+    evidence_of,
+    papers_of,
+)
 from bianlian.donors.performer import Production
 from bianlian.donors.receipts import Agreement, Evidence, Receipt, sign_receipt, verify_receipt
 from bianlian.donors.scope import Scope
-from bianlian.donors.vault import CHUNK, Vault
+from bianlian.donors.vault import Vault
 from bianlian.donors.withdrawals import Withdrawals
 from bianlian.errors import CallerError, ConsentRefused, Refusal
 from bianlian.records.donor import Use
 from bianlian.records.grant import Grant
-
-CAPTURE, TEMPLATE, NAME, RECEIPT, NOTICE, DONOR_KEY, SCOPE = (
-    "capture", "template", "name", "receipt.json", "notice.md", "donor-key", "scope.toml",
-)  # fmt: skip
-"""Names of a donor's files in the vault."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +125,7 @@ class Donors:
             As `check_enrolment`, whose checks are made again: time has passed, and others may have enrolled.
         """
         donor_id, receipt_id = f"d-{self._rng.getrandbits(64):016x}", f"r-{self._rng.getrandbits(64):016x}"
-        capture_sha256 = _digest(enrolment.capture.open("rb"))
+        capture_sha256 = digest_of(enrolment.capture.open("rb"))
         if (enrolment.report.capture_sha256, enrolment.report.challenge) != (capture_sha256, enrolment.challenge.id):
             raise ConsentRefused(
                 "The recording is not the one that was checked.",
@@ -136,7 +142,7 @@ class Donors:
                     receipt_id=receipt_id, donor_id=donor_id, notice=enrolment.notice,
                     scope=enrolment.scope, challenge=enrolment.challenge, jurisdiction=enrolment.jurisdiction,
                     evidence=Evidence(
-                        template_commitment=self._commit(donor_id, enrolment.report.template.tobytes()),
+                        template_commitment=commitment(self.vault, donor_id, enrolment.report.template.tobytes()),
                         capture_sha256=capture_sha256,
                         notice_sha256=enrolment.notice.sha256,
                     ),
@@ -211,7 +217,7 @@ class Donors:
             "person": use.person,
         }
         with self._recording(now, **facts):
-            status, evidence = self.status(now), self._evidence(donor_id)
+            status, evidence = self.status(now), evidence_of(self.vault, donor_id)
             with self.ledger.exclusive(now) as writer:
                 grant = consent.authorise(self._papers(donor_id, status, evidence, writer), use, now)
                 writer.append("grant", {**facts, "receipt": grant.receipt_id})
@@ -226,7 +232,7 @@ class Donors:
         job = pairs[0][1].job_id if pairs else ""
         with self._recording(now, job=job, output_sha256=output_sha256):
             status = self.status(now)
-            found = [self._evidence(grant.donor_id) for grant, _ in pairs]
+            found = [evidence_of(self.vault, grant.donor_id) for grant, _ in pairs]
             with self.ledger.exclusive(now) as writer:
                 for (grant, use), evidence in zip(pairs, found, strict=True):
                     consent.confirm(grant, self._papers(grant.donor_id, status, evidence, writer), use, now)
@@ -261,7 +267,7 @@ class Donors:
 
     def commitment_of(self, donor_id: str) -> str:
         """Commitment to the enrolled face template; an appearance learnt from the capture carries it."""
-        return self._commit(donor_id, self.vault.read(donor_id, TEMPLATE))
+        return commitment(self.vault, donor_id, self.vault.read(donor_id, TEMPLATE))
 
     # Withdrawing
 
@@ -284,6 +290,11 @@ class Donors:
         return receipt_id
 
     # Parts
+
+    def _papers(self, donor_id: str, status: bytes, evidence: Evidence, writer: LedgerWriter) -> Papers:
+        return papers_of(
+            self.vault, self.installation, donor_id, status=status, evidence=evidence, ledger=writer.entries()
+        )
 
     def _check_new(
         self, name: str, challenge: Challenge, capture_sha256: str, now: datetime, ledger: Ledger | LedgerWriter
@@ -335,42 +346,11 @@ class Donors:
         donor = self.find(name)
         return donor.id, donor.receipt
 
-    def _papers(self, donor_id: str, status: bytes, evidence: Evidence, writer: LedgerWriter) -> Papers:
-        document = self.vault.read(donor_id, RECEIPT)
-        receipt = verify_receipt(document, self.installation.public_key)
-        entries = list(writer.entries())
-        mine = [entry for entry in entries if entry.facts.get("receipt") == receipt.id]
-        enrolled = [entry for entry in mine if entry.kind == "enrol"]
-        if receipt.donor_id != donor_id or [entry.facts["receipt_sha256"] for entry in enrolled] != [receipt.sha256]:
-            raise ConsentRefused(
-                "The ledger does not know this receipt.", code="receipt-unknown", advice="Enrol the donor again."
-            )
-        history = History(
-            last_entry=entries[-1].at,
-            is_revoked=any(entry.kind == "revoke" for entry in mine),
-            released=frozenset(_result(entry) for entry in mine if entry.kind == "release"),
-        )
-        return Papers(
-            receipt=document, status=status, trust=self.installation.public_key, evidence=evidence, history=history
-        )
-
-    def _evidence(self, donor_id: str) -> Evidence:
-        if donor_id not in self.vault.donors():
-            raise ConsentRefused("The donor has withdrawn this consent.", code="revoked", advice="Cast another donor.")
-        return Evidence(
-            template_commitment=self.commitment_of(donor_id),
-            capture_sha256=_digest(self.vault.open(donor_id, CAPTURE)),
-            notice_sha256=hashlib.sha256(self.vault.read(donor_id, NOTICE)).hexdigest(),
-        )
-
     def _performer_receipt(self, name: str, use: Use, now: datetime) -> str:
         donor = self.find(name)
-        status, evidence = self.status(now), self._evidence(donor.id)
+        status, evidence = self.status(now), evidence_of(self.vault, donor.id)
         with self.ledger.exclusive(now) as writer:
             return consent.check(self._papers(donor.id, status, evidence, writer), use, now).id
-
-    def _commit(self, donor_id: str, template: bytes) -> str:
-        return hmac.digest(self.vault.secret(donor_id, "template"), template, "sha256").hex()
 
     def _seen_mark(self, capture_sha256: str) -> str:
         """What the ledger remembers of a recording: only this installation can tell whether it saw it."""
@@ -384,18 +364,6 @@ class Donors:
         except ConsentRefused as refusal:
             self.note_refusal(refusal, now, **facts)
             raise
-
-
-def _result(entry: Entry) -> tuple[str, str, int]:
-    return str(entry.facts["job"]), str(entry.facts["source_sha256"]), int(entry.facts["person"])
-
-
-def _digest(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    with file:
-        while block := file.read(CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _tidy(name: str) -> str:
