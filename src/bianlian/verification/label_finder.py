@@ -7,13 +7,13 @@ the picture was scaled or cropped, everywhere by its first word. Height and cont
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 
 from bianlian.marking.label import Corner, Language, draw_plate, lettering_for
-from bianlian.marking.typeface import letter
+from bianlian.marking.typeface import Lettering, letter
 from bianlian.marking.watermark.texture import luma_levels
 from bianlian.records.arrays import F32
 from bianlian.records.frame import Frame, Matrix, Size
@@ -25,10 +25,14 @@ _LEAST_SIDE = 128
 """Pixels: capitals would be less than 7 px high."""
 _SLACK = 0.012
 """Shares of the shorter side by which a label may lie beside its place: rounding after scaling."""
-_SEARCH_SIDE = 360
-"""The whole picture is searched at this height of its shorter side: capitals are 19 px there."""
-_SEARCH_CAPITALS = tuple(round(11 * 1.06**step) for step in range(19))
-"""Heights of capitals that are tried: labels of copies scaled and cropped, 11 to 31 px."""
+_SEARCH_SIDE = 300
+"""The whole picture is searched at this height of its shorter side: capitals are 16 px there."""
+_SEARCH_SHARES = tuple(0.032 * 1.04**step for step in range(26))
+"""Heights of capitals over the shorter side that are tried, 3.2 to 8.5 %: whole labels of scaled, cropped and padded copies."""
+_SEARCH_TRIES = 6
+"""Candidates of the search that are looked at in full."""
+_DRAWN_PX = 64
+"""Height of the capitals that the sizes for the search are shrunk from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +84,8 @@ class LabelFinder:
             lambda: _planned(self._size),
             lambda: _search(frame) if everywhere else (),
         )
+        if min(self._size) < _LEAST_SIDE:
+            return None
         for way in ways:
             seen = [found for letters in way() if (found := _at_place(frame, letters))]
             if seen:
@@ -89,9 +95,7 @@ class LabelFinder:
 
 
 def _planned(size: Size) -> Iterator[_Letters]:
-    """Every text at every place; none in pictures that are too small for letters."""
-    if min(size) < _LEAST_SIDE:
-        return
+    """Every text at every place."""
     for language in Language:
         lettering = lettering_for(size, language)
         for corner in Corner:
@@ -106,29 +110,31 @@ def _planned(size: Size) -> Iterator[_Letters]:
 
 
 def _search(frame: Frame) -> Iterator[_Letters]:
-    """The likeliest place of each first word in the whole picture, likeliest first."""
+    """The likeliest places of each first word in the whole picture, likeliest first."""
     shrink = min(1.0, _SEARCH_SIDE / min(frame.size))
     picture = cv2.resize(_luma(frame, *_whole(frame.size)), None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     found: list[tuple[float, _Letters]] = []
     for word in dict.fromkeys(text.split(" ")[0] for language in Language for text in language.texts):
-        for capital in _SEARCH_CAPITALS:
-            small, _ = _word(word, capital)
-            if small.shape[0] >= picture.shape[0] or small.shape[1] >= picture.shape[1]:
-                continue
-            alike, place = _best(picture, small)
-            ink, box = _word(word, round(capital / shrink))
-            top, left = (round(part / shrink) for part in place)
-            found.append((alike, _Letters(words=word, ink=ink, capital=box, place=(top, left))))
+        drawn = letter((word,), _DRAWN_PX)
+        for share in _SEARCH_SHARES:
+            capital_px = share * min(frame.size)
+            small = _word(word, drawn, capital_px * shrink)
+            if all(one < whole for one, whole in zip(small.ink.shape, picture.shape, strict=True)):
+                alike, (top, left) = _best(picture, small.ink)
+                place = round(top / shrink), round(left / shrink)
+                found.append((alike, replace(_word(word, drawn, capital_px), place=place)))
     found.sort(key=lambda one: -one[0])
-    return (letters for alike, letters in found[:6] if alike >= ALIKE)
+    return (letters for alike, letters in found[:_SEARCH_TRIES] if alike >= ALIKE)
 
 
-def _word(word: str, capital_px: int) -> tuple[F32, tuple[int, int, int, int]]:
-    """A word's ink, and the box of its first capital, with some ground around: that tells letters from a texture."""
-    drawn = letter((word,), capital_px)
-    pad = max(2, drawn.capital_height // 5)
-    top, left, bottom, right = (part + pad for part in drawn.capital)
-    return np.pad(drawn.coverage / np.float32(255), pad).astype(np.float32), (top, left, bottom, right)
+def _word(word: str, drawn: Lettering, capital_px: float) -> _Letters:
+    """A word shrunk to a height, with some ground around: that tells letters from a texture."""
+    scale = capital_px / drawn.capital_height
+    pad = drawn.capital_height // 5
+    ink = np.pad(drawn.coverage / np.float32(255), pad).astype(np.float32)
+    small = cv2.resize(ink, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    top, left, bottom, right = (round((part + pad) * scale) for part in drawn.capital)
+    return _Letters(words=word, ink=small, capital=(top, left, bottom, right), place=(0, 0))
 
 
 def _at_place(frame: Frame, letters: _Letters) -> tuple[Sighting, _Letters] | None:

@@ -28,7 +28,7 @@ from bianlian.media.encode import EncodeSettings, write_chunk
 from bianlian.media.join import join
 from bianlian.media.probe import describe, sha256_of
 from bianlian.records.arrays import F32, U8
-from bianlian.records.composite import Composite, PlacedFace
+from bianlian.records.composite import Composite, MarkedFrame, PlacedFace
 from bianlian.records.face import Box
 from bianlian.records.frame import Frame
 from bianlian.records.time import Instant
@@ -85,20 +85,36 @@ class Workshop:
 def make_workshop(folder: Path) -> Workshop:
     """Footage of a textured head, marked, joined and sealed."""
     footage = make_clip(folder / "footage.mp4", _recipe(), picture)
-    source, book = describe(footage), code_book(b"a key for tests, not a secret one")
+    book = code_book(b"a key for tests, not a secret one")
     label = first_label(job_id=JOB, receipts_sha256=RECEIPTS)
-    plan = plan_label(source.size, [], style=LabelStyle(), start=START)
-    marked = mark_frames(_composites(frames(source)), label=plan, watermark=FaceWatermark(book, JOB))
-    write_chunk(marked, source, EncodeSettings(), folder / "chunk.mp4")
-    draft, sealed = folder / "draft.mp4", folder / "sealed.mp4"
-    join([folder / "chunk.mp4"], source, draft, tags=tags(label))
+    draft, sealed = make_draft(folder, footage, book), folder / "sealed.mp4"
     credentials = open_credentials(
         folder / "keys", password=b"for tests", installation_id="tests", now=datetime.now(UTC)
     )
-    seal(draft, sealed, _facts(footage), credentials)
+    seal(draft, sealed, facts_of(footage), credentials)
     return Workshop(
         folder=folder, footage=footage, draft=draft, sealed=sealed, credentials=credentials, book=book, label=label
     )
+
+
+def make_draft(folder: Path, footage: Path, book: CodeBook, *, flaw: str = "") -> Path:
+    """Marked and joined, not sealed; `flaw` is one of "no label", "late label", "no metadata", "no watermark"."""
+    source, job_id = describe(footage), "a job of nobody's" if flaw == "no watermark" else JOB
+    plan = plan_label(source.size, [], style=LabelStyle(), start=START)
+    marks = mark_frames(_composites(frames(source)), label=plan, watermark=FaceWatermark(book, job_id))
+    if flaw.endswith("label"):
+        bare = FaceWatermark(book, job_id)
+        first_labelled = 10 if flaw == "late label" else FRAMES
+        marks = (
+            one
+            if one.frame.index >= first_labelled
+            else MarkedFrame(composite=bare.embed(before), label_is_visible=False)
+            for one, before in zip(marks, _composites(frames(source)), strict=True)
+        )
+    write_chunk(marks, source, EncodeSettings(), folder / "chunk.mp4")
+    label = {} if flaw == "no metadata" else tags(first_label(job_id=JOB, receipts_sha256=RECEIPTS))
+    join([folder / "chunk.mp4"], source, folder / "draft.mp4", tags=label)
+    return folder / "draft.mp4"
 
 
 def points_at(number: int) -> F32:
@@ -144,7 +160,7 @@ def _composites(source: Iterator[Frame]) -> Iterator[Composite]:
         yield Composite(frame=frame, faces=(face,))
 
 
-def _facts(footage: Path) -> ManifestFacts:
+def facts_of(footage: Path) -> ManifestFacts:
     consent = ConsentFacts(
         receipt_id="r-1", receipt_sha256=RECEIPTS, purpose="research", expires=datetime(2030, 1, 1, tzinfo=UTC),
         status_index=7, appearance_sha256=hashlib.sha256(b"appearance").hexdigest(),
