@@ -315,6 +315,7 @@ class Donors:
 
     def _finish(self) -> None:
         """Erase what a crash left: donors whose withdrawal is noted, and enrolments that never came into the ledger."""
+        self.vault.sweep()
         withdrawn = {entry.facts["donor"] for entry in self.ledger.entries("revoke")}
         enrolled = {entry.facts["donor"] for entry in self.ledger.entries("enrol")}
         for donor_id in self.vault.donors():

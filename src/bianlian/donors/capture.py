@@ -1,4 +1,4 @@
-"""The check of a capture: does it answer the challenge, alive, in one take, by one person? (DESIGN of consent: docs/consent.md)
+"""The check of a capture (docs/consent.md): does it answer the challenge, alive, in one take, by one person?
 
 A pure function over the tracked performance; what it cannot see (an injected camera feed, coercion, a twin) is said in
 docs/threat-model.md.

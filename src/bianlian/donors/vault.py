@@ -35,6 +35,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _KEY_FILE = "key"
 _SUFFIX = ".sealed"
 _ABANDONED_S = 3600.0
+_FORGOTTEN_S = 86_400.0
 
 
 class Vault:
@@ -142,10 +143,11 @@ class Vault:
             shred(path)
 
     def sweep(self) -> None:
-        """Remove what a crash left in the scratch folder; call when no other job runs."""
+        """Remove what a crash left in the scratch folder; a day old, so that no running job loses its file."""
         if self._scratch.is_dir():
             for path in self._scratch.iterdir():
-                shred(path)
+                if time.time() - path.stat().st_mtime > _FORGOTTEN_S:
+                    shred(path)
 
     def erase(self, donor_id: str) -> None:
         """Destroy a donor's key, then all files. Without the key, nothing that a copy holds can be read again."""
