@@ -138,7 +138,8 @@ class TrackWriter:
         stop = min(first + CHUNK, self._log.frames)
         low, high = max(0, first - MARGIN), min(self._log.frames, stop + MARGIN)
         raw, pts = self._raw(low, high)
-        finished = [_finished(run, first, stop, pose) for run in runs_of(raw, persons, self._log.cuts)]
+        cuts = [cut for cut in self._log.cuts if low <= cut < high]
+        finished = [_finished(run, first, stop, pose) for run in runs_of(raw, persons, cuts)]
         joined = {name: np.concatenate([part[name] for part in (*finished, _nothing())]) for name in _nothing()}
         order = np.lexsort((joined["person"], joined["frame"]))
         rows: dict[str, Any] = {name: values[order] for name, values in joined.items()}
