@@ -63,7 +63,7 @@ class TrackWriter:
             for leftover in self.folder.parent.glob(f".{self.folder.name}.*.part"):
                 if not _is_running(leftover):
                     shutil.rmtree(leftover, ignore_errors=True)
-            self._part.mkdir()
+            self._part.mkdir(mode=0o700)  # it holds biometric data
         except OSError as error:
             raise self._cannot(error) from error
         return self
