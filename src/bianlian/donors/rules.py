@@ -25,8 +25,8 @@ class CaptureRules:
     """An act ends when it is back below this share of its reach."""
     neutral_s: float = 0.5
     """Length of the calm start that the neutral is taken from."""
-    neutral_turn: float = math.radians(20)
-    """A start that is turned further than this is not neutral."""
+    neutral_turn: float = math.radians(28)
+    """A start that is turned further than this is not neutral; low cameras see a calm face pitched by 15 degrees."""
     slip_s: float = 0.2
     """Window of the median that takes slipping landmarks out."""
     blink_s: float = 0.45
