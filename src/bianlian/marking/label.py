@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bianlian.errors import CallerError, ConsentRefused
-from bianlian.marking.typeface import Lettering, letter, wrapped
+from bianlian.marking.typeface import Lettering, fitted, letter
 from bianlian.records.arrays import F32, Plane, frozen
 from bianlian.records.face import Box
 from bianlian.records.frame import ColourSpec, Frame, Matrix, Size
@@ -202,8 +202,8 @@ def capital_px(size: Size) -> int:
 
 def lettering_for(size: Size, language: Language) -> Lettering:
     """The label's text as it is drawn into frames of `size`; long lines are broken to fit the width."""
-    room = size[1] - 2 * _even(MARGIN_SHARE * min(size)) - 2 * _even(PADDING_SHARE * min(size))
-    lines = tuple(line for text in language.texts for line in wrapped(text, capital_px(size), int(room)))
+    room = int(size[1] - 2 * (MARGIN_SHARE + 2 * PADDING_SHARE) * min(size))
+    lines = tuple(line for text in language.texts for line in fitted(text, capital_px(size), room))
     return letter(lines, capital_px(size))
 
 
@@ -212,7 +212,8 @@ def draw_plate(size: Size, lettering: Lettering, corner: Corner) -> Plate:
     height, width = size
     margin, padding = _even(MARGIN_SHARE * min(size)), _even(PADDING_SHARE * min(size))
     rows, columns = lettering.coverage.shape
-    tall, wide = _even(rows + 2 * padding), _even(columns + 2 * padding)
+    side = 2 * padding
+    tall, wide = _even(rows + 2 * padding + 1), _even(columns + 2 * side + 1)
     at_bottom, place = "bottom" in corner.value, corner.value
     top = _even(height - margin - tall) if at_bottom else margin
     left = (
@@ -223,12 +224,12 @@ def draw_plate(size: Size, lettering: Lettering, corner: Corner) -> Plate:
         else _even((width - wide) / 2)
     )
     white = np.zeros((tall, wide), np.float32)
-    white[padding : padding + rows, padding : padding + columns] = lettering.coverage / np.float32(255)
+    white[padding : padding + rows, side : side + columns] = lettering.coverage / np.float32(255)
     ground = PLATE_OPACITY * _rounded((tall, wide), 1.5 * padding)
     first, start, last, stop = lettering.capital
     return Plate(
         top=top, left=left, keep=((1 - ground) * (1 - white)).astype(np.float32), white=white,
-        capital=(first + padding, start + padding, last + padding, stop + padding),
+        capital=(first + padding, start + side, last + padding, stop + side),
     )  # fmt: skip
 
 

@@ -61,17 +61,10 @@ def letter(lines: tuple[str, ...], capital_px: int) -> Lettering:
     )
 
 
-def wrapped(words: str, capital_px: int, width: int) -> tuple[str, ...]:
-    """Break `words` at spaces into the fewest lines that are at most `width` pixels wide (a single word may exceed it)."""
-    font = typeface(max(4, int(capital_px / 0.73)))
-    lines: list[str] = []
-    for word in words.split(" "):
-        joined = f"{lines[-1]} {word}" if lines else word
-        if lines and font.getlength(joined) <= width:
-            lines[-1] = joined
-        else:
-            lines.append(word)
-    return tuple(line.strip(" ·") for line in lines)
+def fitted(text: str, capital_px: int, width: int) -> tuple[str, ...]:
+    """One line where `text` is at most `width` pixels wide, else its parts around the dot on lines of their own."""
+    font = typeface(int(capital_px / 0.73))
+    return (text,) if font.getlength(text) <= width else tuple(text.split(" · "))
 
 
 def _capital_ink(font: ImageFont.FreeTypeFont) -> int:
