@@ -258,7 +258,7 @@ def _composites(pair: _Pair, level: str, reporter: Reporter) -> Iterator[Composi
         project="Bianlian demo", publication="private", regions=("worldwide",),
     )  # fmt: skip
     grant = house.donors.authorise(pair.donor.id, use, house.clock())
-    appearance = appearance_of(house, pair.donor, level=level, reporter=reporter)
+    appearance, _ = appearance_of(house, pair.donor, level=level, reporter=reporter)
     performer = study(sampled_faces(pair.footage, track, person, count=48), space)
     cast = Cast(grant=grant, appearance=appearance, performer=performer)
     total = track.info.frame_count

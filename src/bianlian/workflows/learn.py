@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,12 +58,13 @@ def learn(house: House, name: str, *, level: str, seed: int, reporter: Reporter)
     return Learnt(donor_id=donor.id, level=level, sample_count=len(samples), size_bytes=len(content))
 
 
-def appearance_of(house: House, donor: Donor, *, level: str, reporter: Reporter) -> Appearance:
-    """A donor's appearance at a level, learnt first if need be."""
+def appearance_of(house: House, donor: Donor, *, level: str, reporter: Reporter) -> tuple[Appearance, str]:
+    """A donor's appearance at a level, learnt first if need be, and the SHA-256 of its file."""
     if not house.donors.vault.holds(donor.id, _file_name(level)):
         reporter.say(f"{donor.name} has not been learnt at level {level} yet: learning now.")
         learn(house, donor.id, level=level, seed=0, reporter=reporter)
-    return Appearance.from_bytes(house.donors.vault.read(donor.id, _file_name(level)))
+    content = house.donors.vault.read(donor.id, _file_name(level))
+    return Appearance.from_bytes(content), hashlib.sha256(content).hexdigest()
 
 
 def face_space(house: House, reporter: Reporter) -> FaceSpace:

@@ -19,8 +19,8 @@ from bianlian.records.progress import Reporter
 from bianlian.workflows.enrol import read_small
 from bianlian.workflows.footage import expand, output_names
 from bianlian.workflows.house import House
-from bianlian.workflows.learn import appearance_of, face_space
-from bianlian.workflows.swap_file import FileSwap, Player, is_done, swap_file
+from bianlian.workflows.learn import face_space
+from bianlian.workflows.swap_file import FileSwap, is_done, player_of, swap_file
 
 _log = logging.getLogger(__name__)
 
@@ -113,8 +113,7 @@ def swap(house: House, request: SwapRequest, reporter: Reporter) -> SwapReport:
     outputs = output_names(files, request.output, suffix=request.suffix)
     donors = {person: house.donors.find(name) for person, name in sorted(request.casts.items())}
     players = {
-        person: Player(donor=donor, appearance=appearance_of(house, donor, level=request.level, reporter=reporter))
-        for person, donor in donors.items()
+        person: player_of(house, donor, level=request.level, reporter=reporter) for person, donor in donors.items()
     }
     job = FileSwap(
         house=house, players=players, production=production, space=face_space(house, reporter), style=style,

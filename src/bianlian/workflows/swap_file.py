@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +40,7 @@ from bianlian.records.progress import Reporter
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.house import House
 from bianlian.workflows.job import JobFolder, chunks_of
+from bianlian.workflows.learn import appearance_of
 from bianlian.workflows.render import Render, marked_frames, render_chunks
 from bianlian.workflows.sealing import Result, Sealing, checked, released, sealed
 from bianlian.workflows.tracks import sampled_faces, track_footage
@@ -57,6 +57,7 @@ class Player:
 
     donor: Donor
     appearance: Appearance
+    appearance_sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,6 +81,12 @@ class _Permitted:
     source: SourceInfo
     uses: Mapping[int, Use]
     grants: Mapping[int, Grant]
+
+
+def player_of(house: House, donor: Donor, *, level: str, reporter: Reporter) -> Player:
+    """A donor at a level, learnt first if need be."""
+    appearance, sha256 = appearance_of(house, donor, level=level, reporter=reporter)
+    return Player(donor=donor, appearance=appearance, appearance_sha256=sha256)
 
 
 def is_done(job: FileSwap, file: Path, output: Path) -> bool:
@@ -109,8 +116,7 @@ def job_id_of(job: FileSwap, source_sha256: str) -> str:
 def request_of(job: FileSwap, source_sha256: str) -> dict[str, Any]:
     """Everything that the result depends on, as JSON."""
     players = {
-        str(person): [player.donor.receipt.id, hashlib.sha256(player.appearance.to_bytes()).hexdigest()]
-        for person, player in job.players.items()
+        str(person): [player.donor.receipt.id, player.appearance_sha256] for person, player in job.players.items()
     }
     return {
         "program": version("bianlian"),
@@ -209,9 +215,7 @@ def _draw(
 
 
 def _sealing(permitted: _Permitted, job: FileSwap, track: TrackReader) -> Sealing:
-    appearances = {
-        person: hashlib.sha256(player.appearance.to_bytes()).hexdigest() for person, player in job.players.items()
-    }
+    appearances = {person: player.appearance_sha256 for person, player in job.players.items()}
     regions = tuple(region for person in job.players for region in _region_of(track, person))
     level = next(iter(job.players.values())).appearance.level
     return Sealing(
