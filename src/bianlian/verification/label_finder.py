@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, product
 
 import cv2
 import numpy as np
 
 from bianlian.marking.label import Corner, Language, draw_plate, lettering_for
-from bianlian.marking.typeface import Lettering, letter, wrapped
+from bianlian.marking.typeface import Lettering, letter
 from bianlian.marking.watermark.texture import luma_levels
 from bianlian.records.arrays import F32
 from bianlian.records.frame import Frame, Matrix, Size
@@ -133,18 +134,17 @@ def _search(frame: Frame) -> Iterator[_Letters]:
     found.sort(key=lambda one: -one[0])
     for alike, word, capital_px in found[:_SEARCH_TRIES]:
         if alike >= _ALIKE_WORD:
-            yield from _texts_from(word, capital_px, frame.size)
+            yield from _texts_from(word, capital_px)
 
 
-def _texts_from(word: _Letters, capital_px: float, size: Size) -> Iterator[_Letters]:
+def _texts_from(word: _Letters, capital_px: float) -> Iterator[_Letters]:
     """Our texts that begin with a word, about as large, with their first capital at its place."""
-    room = size[1] * _DRAWN_PX / capital_px
     for language in Language:
         if not language.texts[0].startswith(word.words):
             continue
-        broken = tuple(line for text in language.texts for line in wrapped(text, _DRAWN_PX, round(room)))
-        for lines in dict.fromkeys((language.texts, broken)):
-            drawn = letter(lines, _DRAWN_PX)
+        whole_or_broken = (((text,), tuple(text.split(" · "))) for text in language.texts)
+        for way in product(*whole_or_broken):
+            drawn = letter(tuple(chain.from_iterable(way)), _DRAWN_PX)
             for finer in _FINER:
                 text = _shrunk(" / ".join(language.texts), drawn, capital_px * finer)
                 yield replace(text, place=(word.place[0] - text.capital[0], word.place[1] - text.capital[1]))
