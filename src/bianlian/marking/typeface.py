@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import files
+from io import BytesIO
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -37,8 +38,8 @@ class Lettering:
 
 def typeface(size: int) -> ImageFont.FreeTypeFont:
     """The label's typeface at `size` pixels per em."""
-    with (files("bianlian.marking.fonts") / FONT_FILE).open("rb") as file:
-        return ImageFont.truetype(file, size, layout_engine=ImageFont.Layout.BASIC)
+    drawn = BytesIO((files("bianlian.marking.fonts") / FONT_FILE).read_bytes())
+    return ImageFont.truetype(drawn, size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def letter(lines: tuple[str, ...], capital_px: int) -> Lettering:
