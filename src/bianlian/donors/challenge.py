@@ -20,7 +20,7 @@ from bianlian.records.donor import moment, stamp
 
 LIFETIME = timedelta(minutes=15)
 NONCE_BITS = 128
-"""FACTS 6 asks for at least 64."""
+"""Twice what is usual for a challenge."""
 PER_HOUR = 10
 """Challenges that may be drawn in an hour: of 15,136 sequences, the one that an old recording answers then comes up once in two
 months."""

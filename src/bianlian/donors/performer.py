@@ -1,4 +1,4 @@
-"""The person whose face is replaced counts too (R2): on what basis, and for what use, stated in a small TOML file."""
+"""The person whose face is replaced counts too: on what basis, and for what use, stated in a small TOML file."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class CaptureRules:
     hold_s: float = 0.95
     """Shortest act; the instructions ask to hold each for about a second (1.1 to 1.5 s on the clips). Faster: sped up."""
     step_s: float = 5.0
-    """Longest act, and longest pause before one (FACTS: time limit per step)."""
+    """Longest act, and longest pause before one, as is usual for challenges of this kind."""
     talk_s: tuple[float, float] = (7.5, 45.0)
     """Length of what follows the acts; asked for are 10 to 30 s, and nobody has a clock in the head."""
     head_speed: float = math.radians(150)
@@ -52,13 +52,14 @@ class CaptureRules:
     """Another face of this share of the donor's height is a person, not a picture on the wall."""
     second_face_s: float = 0.2
     smallest_px: float = 96.0
-    """Median height of the face; below it, expression coefficients of a webcam picture get unsteady."""
+    """Median height of the face, half of what the limits were measured with."""
     luma: tuple[float, float] = (35.0, 225.0)
     """Mean luma of the middle of the picture, 0..255."""
     frozen_difference: float = 1e-5
     """Mean absolute luma difference below which a frame repeats the one before. A calm face leaves 0.15 at CRF 17, 0.001 at
     CRF 28 and 0.0002 at CRF 35; an encoder skips what really stands still."""
-    frozen_s: float = 0.5
+    frozen_s: float = 1.0
+    """At CRF 30 a small, calm, synthetic face is skipped for half a second."""
     still_share: float = 0.04
     still_s: float = 0.3
     """While somebody talks, no stretch of this length changes less than this share of what is usual: people keep above 0.15,

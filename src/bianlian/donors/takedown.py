@@ -1,4 +1,4 @@
-"""Help after a withdrawal: fingerprints to find copies by, and the letter that asks a platform to remove them (R35).
+"""Help after a withdrawal: fingerprints to find copies by, and the letter that asks a platform to remove them.
 
 Formats: threatexchange and StopNCII signal types (docs/consent.md); the letter has the elements of the TAKE IT DOWN Act
 (platforms answer within 48 hours) and of articles 1195 of the Chinese Civil Code and 47 of the PIPL. Not legal advice.

@@ -1,4 +1,4 @@
-"""The vault: everything about a donor's face, encrypted at rest (R9).
+"""The vault: everything about a donor's face, encrypted at rest.
 
 Each donor has a random data key, wrapped by the installation's key. Each file has its own key, HKDF(data key, random salt,
 donor/name), and is sealed in chunks after the STREAM construction (Hoang, Reyhanitabar, Rogaway & Vizar 2015): AES-256-GCM
