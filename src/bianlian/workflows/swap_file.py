@@ -74,7 +74,7 @@ class FileSwap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Permitted:
+class Permitted:
     """One file's job with its permissions."""
 
     job_id: str
@@ -150,7 +150,7 @@ def swap_file(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> tu
     folder.open(resume=job.resume)
     is_done = False
     try:
-        notes = _run(_permitted(job, job_id, source), job, folder, reporter)
+        notes = _run(permission(job, job_id, source), job, folder, reporter)
         is_done = True
     except Refusal as refusal:
         if not isinstance(refusal, ConsentRefused):  # the donors' book notes its own refusals
@@ -162,7 +162,7 @@ def swap_file(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> tu
     return notes
 
 
-def _permitted(job: FileSwap, job_id: str, source: SourceInfo) -> _Permitted:
+def permission(job: FileSwap, job_id: str, source: SourceInfo) -> Permitted:
     """Ask for every permission before any frame is looked at."""
     house, production = job.house, job.production
     uses = {
@@ -176,16 +176,16 @@ def _permitted(job: FileSwap, job_id: str, source: SourceInfo) -> _Permitted:
     grants = {
         person: house.donors.authorise(job.players[person].donor.id, use, house.clock()) for person, use in uses.items()
     }
-    return _Permitted(job_id=job_id, source=source, uses=uses, grants=grants)
+    return Permitted(job_id=job_id, source=source, uses=uses, grants=grants)
 
 
-def _run(permitted: _Permitted, job: FileSwap, folder: JobFolder, reporter: Reporter) -> tuple[str, ...]:
+def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Reporter) -> tuple[str, ...]:
     house, source = job.house, permitted.source
     track = track_footage(house, source, reporter)
-    _require_persons(track, source, tuple(job.players))
+    require_persons(track, source, tuple(job.players))
     house.registry.issue(permitted.job_id, key_id=house.code_book().key_id, now=house.clock())
-    render = _prepare(permitted, job, track)
-    sealing = _sealing(permitted, job, track)
+    render = prepared(permitted, job, track)
+    sealing = sealing_of(permitted, job, track)
     draft, dropped = _draw(render, sealing, track, folder, house, reporter)
     finished = folder.path / f"sealed{folder.output.suffix}"
     sealed(house, sealing, draft, finished)
@@ -214,7 +214,7 @@ def _draw(
     return draft, report.dropped
 
 
-def _sealing(permitted: _Permitted, job: FileSwap, track: TrackReader) -> Sealing:
+def sealing_of(permitted: Permitted, job: FileSwap, track: TrackReader) -> Sealing:
     appearances = {person: player.appearance_sha256 for person, player in job.players.items()}
     regions = tuple(region for person in job.players for region in _region_of(track, person))
     level = next(iter(job.players.values())).appearance.level
@@ -243,7 +243,7 @@ def _boxes(track: TrackReader, persons: Sequence[int]) -> Iterator[Box]:
                 yield tracked.face.box
 
 
-def _require_persons(track: TrackReader, source: SourceInfo, persons: Sequence[int]) -> None:
+def require_persons(track: TrackReader, source: SourceInfo, persons: Sequence[int]) -> None:
     known = [person.number for person in track.info.persons]
     if not known:
         raise NothingToSwap(
@@ -257,7 +257,7 @@ def _require_persons(track: TrackReader, source: SourceInfo, persons: Sequence[i
         )
 
 
-def _prepare(permitted: _Permitted, job: FileSwap, track: TrackReader) -> Render:
+def prepared(permitted: Permitted, job: FileSwap, track: TrackReader) -> Render:
     source, grants = permitted.source, permitted.grants
     casts = {
         person: Cast(
