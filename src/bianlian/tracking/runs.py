@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from bianlian.records.arrays import F32
 from bianlian.records.face import EXPRESSIONS, LANDMARKS
-from bianlian.tracking.observe import FrameObservation, box_of
+from bianlian.tracking.observation import FrameObservation, box_of
 
 LONGEST_FILLED = 8
 """Frames without a face that are filled in between two that have one in much the same place."""

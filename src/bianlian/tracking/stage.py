@@ -11,7 +11,8 @@ from bianlian.errors import UnreadableMedia
 from bianlian.records.frame import Frame
 from bianlian.records.progress import Progress, Reporter
 from bianlian.tracking.models import FaceModels
-from bianlian.tracking.observe import ObserveSettings, observe
+from bianlian.tracking.observation import ObserveSettings
+from bianlian.tracking.observe import observe
 from bianlian.tracking.store import TrackReader
 from bianlian.tracking.writer import TrackWriter
 

@@ -22,7 +22,7 @@ from bianlian.records.arrays import F32
 from bianlian.records.face import EMBEDDING, EXPRESSIONS, LANDMARKS
 from bianlian.tracking.associate import Association, Tracklet, TrackletLog, associate
 from bianlian.tracking.gaze import gazes
-from bianlian.tracking.observe import FrameObservation
+from bianlian.tracking.observation import FrameObservation
 from bianlian.tracking.pose import PoseFit
 from bianlian.tracking.runs import RawFaces, Run, runs_of
 from bianlian.tracking.smooth import smoothed_expression, smoothed_points

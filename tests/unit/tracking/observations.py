@@ -9,7 +9,7 @@ import numpy as np
 
 from bianlian.records.face import EXPRESSIONS, Quality
 from bianlian.records.time import Instant
-from bianlian.tracking.observe import FrameObservation, ObservedFace, SampledIdentity
+from bianlian.tracking.observation import FrameObservation, ObservedFace, SampledIdentity
 from bianlian.weights.canonical import read_canonical_mesh
 from bianlian.weights.catalogue import FACE_LANDMARKER
 from tests.material import weight

@@ -2,11 +2,13 @@
 
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
 from bianlian.records.progress import Progress, Silent
-from bianlian.tracking.observe import ObserveSettings, observe
+from bianlian.tracking.observation import ObserveSettings
+from bianlian.tracking.observe import observe
 from bianlian.tracking.sheet import TILE, SheetEntry, contact_sheet
 from bianlian.tracking.stage import open_track, track, writer_for
 from bianlian.tracking.store import TrackReader
@@ -162,3 +164,32 @@ def test_a_track_does_not_jump(conversation):
         for found in reader.faces(0, 24)
     ]
     assert max(np.linalg.norm(b[0] - a[0]) for a, b in pairwise(middles)) < 8
+
+
+def test_a_dissolve_from_one_person_to_another_makes_two_persons(tmp_path):
+    one, other = pictures("demo/demo_performer_acts.mp4", 40), pictures("demo/demo_donor_acts.mp4", 60)
+    mixed = [cv2.addWeighted(one[28 + i], 1 - i / 12, other[i], i / 12, 0) for i in range(12)]
+    rgb = [
+        cv2.resize(picture, (256, 256), interpolation=cv2.INTER_AREA) for picture in (*one[:28], *mixed, *other[12:])
+    ]
+    reader = tracked(tmp_path / "dissolve.track", rgb)
+    assert [person.number for person in reader.info.persons] == [1, 2]
+    ((first, last),) = where(reader, 1)
+    assert (first, 28 <= last < 42) == (0, True)
+
+
+def test_persons_who_cross_are_not_mixed_up(tmp_path):
+    one, other = pictures("demo/demo_footage.mp4", 60), pictures("demo/demo_donor_acts.mp4", 60)
+    rgb = []
+    for number, (a, b) in enumerate(zip(one, other, strict=True)):
+        near, far = a[170:560, 190:530], b[90:430, 100:410]
+        rgb.append(scene(SIZE, (far, 0.55, (400 - 6 * number, 60)), (near, 0.6, (40 + 6 * number, 60))))
+    reader = tracked(tmp_path / "crossing.track", rgb)
+    assert len(reader.info.persons) == 2
+
+    def x(frame: int) -> list[float]:
+        (found,) = reader.faces(frame, frame + 1)
+        return [float(item.face.points_image[:, 0].mean()) for item in sorted(found, key=lambda item: item.person)]
+
+    assert x(3)[0] < x(3)[1]
+    assert x(56)[0] > x(56)[1]

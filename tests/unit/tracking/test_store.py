@@ -7,7 +7,7 @@ import pytest
 
 from bianlian.errors import InstallationError, UnreadableMedia
 from bianlian.records.face import Box
-from bianlian.tracking.observe import ObserveSettings
+from bianlian.tracking.observation import ObserveSettings
 from bianlian.tracking.runs import LONGEST_FILLED
 from bianlian.tracking.stage import open_track, settings_record
 from bianlian.tracking.store import CHUNK, INDEX, TrackReader, packed, unpacked
