@@ -91,19 +91,25 @@ def swap(context: click.Context, footage: tuple[Path, ...], as_json: bool, **giv
 @click.command()
 @click.argument("files", type=PATH, nargs=-1, required=True)
 @click.option("--report", type=PATH, help="Write a page that a person can read (HTML); one file only.")
+@click.option("--bundle", type=PATH, help="Verify by another installation's public bundle; no secrets needed.")
+@click.option("--installation", default="", help="Id that the bundle must be of.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
-def verify(context: click.Context, files: tuple[Path, ...], report: Path | None, as_json: bool) -> None:
+def verify(context: click.Context, files: tuple[Path, ...], report: Path | None, as_json: bool, **given: Any) -> None:
     """What is this file: label, metadata, manifest, watermark, fingerprint, consent, and one verdict.
 
     Exits with 0 valid, 1 altered or withdrawn, 2 unknown. Unknown proves nothing about a file.
     """
+    from bianlian.workflows.publish import verify_with_bundle  # noqa: PLC0415
     from bianlian.workflows.verify import exit_code, verdict_json, verify_files  # noqa: PLC0415
 
     if report and len(files) != 1:
         raise CallerError("A page shows one file.", advice="Give one file with --report.")
     with reporting(quiet=as_json) as reporter:
-        verdicts = verify_files(house_of(context), files, page=report, reporter=reporter)
+        if given["bundle"]:
+            verdicts = verify_with_bundle(house_of(context), files, given["bundle"], installation=given["installation"])
+        else:
+            verdicts = verify_files(house_of(context), files, page=report, reporter=reporter)
     if as_json:
         print_json([verdict_json(verdict) for verdict in verdicts])
     else:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import click
 
 from bianlian.cli.output import print_facts, print_json, print_table, reporting
-from bianlian.cli.rooms import settings_of
+from bianlian.cli.rooms import house_of, settings_of
 
 
 @click.group(invoke_without_command=True)
@@ -71,4 +74,68 @@ def doctor(context: click.Context, as_json: bool) -> None:
     context.exit(3 if report.problems else 0)
 
 
-COMMANDS = (models, doctor)
+@click.group()
+def ledger() -> None:
+    """The append-only record of consents, grants, refusals, releases and withdrawals."""
+
+
+@ledger.command("check")
+@click.pass_context
+def ledger_check(context: click.Context) -> None:
+    """Check every entry, the hash chain, the Merkle tree and the signed heads."""
+    from bianlian.workflows.ledger import check  # noqa: PLC0415
+
+    facts = check(house_of(context))
+    click.echo(f"The ledger is whole: {facts['entries']} entries.")
+    print_facts({name: str(value) for name, value in facts.items()})
+
+
+@ledger.command("show")
+@click.option("--kind", default="", help="Only entries of one kind: enrol, grant, refusal, release, revoke, …")
+@click.pass_context
+def ledger_show(context: click.Context, kind: str) -> None:
+    """Print the entries as JSON, one a line."""
+    from bianlian.workflows.ledger import entries  # noqa: PLC0415
+
+    for entry in entries(house_of(context), kind):
+        click.echo(json.dumps(entry, ensure_ascii=False))
+
+
+@ledger.command("proof")
+@click.argument("seq", type=int)
+@click.pass_context
+def ledger_proof(context: click.Context, seq: int) -> None:
+    """Print an entry with the proof that it is under the newest signed head."""
+    from bianlian.workflows.ledger import proof  # noqa: PLC0415
+
+    print_json(proof(house_of(context), seq))
+
+
+@click.group()
+def keys() -> None:
+    """This installation's keys."""
+
+
+@keys.command("rotate")
+@click.pass_context
+def keys_rotate(context: click.Context) -> None:
+    """Make a new signing certificate under the same root; what the old one signed stays valid."""
+    from bianlian.workflows.verify import rotate_credentials  # noqa: PLC0415
+
+    rotate_credentials(house_of(context))
+    click.echo("Manifests are signed with a new certificate from now on.")
+
+
+@click.command()
+@click.argument("output", type=click.Path(path_type=Path, dir_okay=False))
+@click.pass_context
+def bundle(context: click.Context, output: Path) -> None:
+    """Write the public verification bundle: what a platform needs to run `verify` without this installation's secrets."""
+    from bianlian.workflows.publish import publish_bundle  # noqa: PLC0415
+
+    house = house_of(context)
+    publish_bundle(house, output)
+    click.echo(f"Written to {output}. Tell its users this installation's id: {house.donors.installation.id}")
+
+
+COMMANDS = (models, doctor, ledger, keys, bundle)

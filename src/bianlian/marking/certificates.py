@@ -78,7 +78,7 @@ def open_credentials(folder: Path, *, password: bytes, installation_id: str, now
         ) from error
     if not isinstance(key, _Key) or leaf.not_valid_after_utc <= now:
         raise InstallationError(
-            "The signing certificate has expired.", advice="Make a new one: bianlian models rotate-key"
+            "The signing certificate has expired.", advice="Make a new one: bianlian keys rotate"
         )
     return Credentials(chain_pem=chain, root_pem=root, leaf_key=key, expires=leaf.not_valid_after_utc)
 

@@ -6,13 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bianlian.verification.report import verdict_page
-
 from bianlian.donors.files import write_whole
 from bianlian.donors.receipts import verify_receipt
 from bianlian.errors import InstallationError
 from bianlian.imaging.colour import rgb_from_frame
-from bianlian.marking.certificates import Credentials, open_credentials
+from bianlian.marking.certificates import Credentials, open_credentials, rotate
 from bianlian.marking.watermark.reader import WatermarkReader
 from bianlian.records.arrays import F32
 from bianlian.records.donor import stamp
@@ -22,6 +20,7 @@ from bianlian.records.verdict import State, Verdict
 from bianlian.tracking.landmarks import FaceLandmarker, region_of_detection, region_of_landmarks
 from bianlian.verification.claims import Consent, ConsentState
 from bianlian.verification.pixels import WatermarkKeys
+from bianlian.verification.report import verdict_page
 from bianlian.verification.verifier import Examination, References, Verifier
 from bianlian.weights.catalogue import FACE_LANDMARKER
 from bianlian.workflows.house import House
@@ -70,6 +69,16 @@ def credentials_of(house: House) -> Credentials:
     """The installation's signing credentials, made at first use."""
     installation = house.donors.installation
     return open_credentials(
+        house.settings.home / "keys" / "signing", password=installation.derive("signing").hex().encode(),
+        installation_id=installation.id, now=house.clock(),
+    )  # fmt: skip
+
+
+def rotate_credentials(house: House) -> None:
+    """Give the installation a new signing certificate under the same root."""
+    credentials_of(house)  # makes the chain if there is none yet
+    installation = house.donors.installation
+    rotate(
         house.settings.home / "keys" / "signing", password=installation.derive("signing").hex().encode(),
         installation_id=installation.id, now=house.clock(),
     )  # fmt: skip
