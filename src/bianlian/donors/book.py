@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -98,7 +98,7 @@ class Donors:
     # Enrolling
 
     def new_challenge(self, now: datetime) -> Challenge:
-        """Draw a challenge and note it; refuses with code challenge-rate after ten in an hour."""
+        """Draw a challenge and note it; refuses with code challenge-rate after 600 in an hour."""
         with self._recording(now):
             self.ledger.refuse_old_clock(now)
             with self.ledger.exclusive(now) as writer:
@@ -154,6 +154,7 @@ class Donors:
                     "donor": donor_id, "receipt": receipt_id, "receipt_sha256": receipt.sha256,
                     "status_index": receipt.status_index,
                     "challenge": enrolment.challenge.id, "capture": self._seen_mark(capture_sha256), "level": receipt.level,
+                    "drawn_in_a_day": sum(entry.at > now - timedelta(days=1) for entry in writer.entries("challenge")),
                 })  # fmt: skip
         except BaseException:
             self.vault.erase(donor_id)

@@ -21,9 +21,9 @@ from bianlian.records.donor import moment, stamp
 LIFETIME = timedelta(minutes=15)
 NONCE_BITS = 128
 """Twice what is usual for a challenge."""
-PER_HOUR = 10
-"""Challenges that may be drawn in an hour: of 15,136 sequences, the one that an old recording answers then comes up once in two
-months."""
+PER_HOUR = 600
+"""Challenges that may be drawn in an hour. Of 15,136 sequences, the one that an old recording answers then takes a day of drawing
+to come up, and the ledger's enrolment says how many were drawn in the day before."""
 _PURPOSE = "challenge"
 _ANOTHER = "Make a new one: bianlian challenge new"
 
@@ -138,7 +138,7 @@ def check_rate(issued: Iterable[Entry], now: datetime) -> None:
     """Hold whoever draws challenges until one suits an old recording.
 
     Raises:
-        ConsentRefused: code challenge-rate, after ten in an hour.
+        ConsentRefused: code challenge-rate, after 600 in an hour.
     """
     recent = [entry for entry in issued if entry.at > now - timedelta(hours=1)]
     if len(recent) >= PER_HOUR:

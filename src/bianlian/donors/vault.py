@@ -158,7 +158,9 @@ class Vault:
         sync_folder(folder)
         for path in folder.iterdir():
             shred(path)
-        folder.rmdir()
+        shutil.rmtree(
+            folder, ignore_errors=True
+        )  # a job that was still writing may have left a file sealed with the dead key
         sync_folder(self._folder)
 
     def secret(self, donor_id: str, purpose: str) -> bytes:

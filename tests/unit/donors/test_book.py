@@ -157,12 +157,14 @@ def test_challenge_capture_and_name_serve_once(tmp_path: Path) -> None:
 
 def test_challenges_cannot_be_picked(tmp_path: Path) -> None:
     donors = open_donors(tmp_path / "home")
-    for _ in range(10):
-        donors.new_challenge(NOW)
+    with donors.ledger.exclusive(NOW) as writer:
+        for number in range(600):
+            writer.append("challenge", {"challenge": str(number)})
     with pytest.raises(ConsentRefused) as refusal:
         donors.new_challenge(NOW + timedelta(minutes=59))
     assert refusal.value.code == "challenge-rate"
-    assert donors.new_challenge(NOW + timedelta(minutes=61))
+    enrol(donors, tmp_path, now=NOW + timedelta(minutes=61))
+    assert next(donors.ledger.entries("enrol")).facts["drawn_in_a_day"] == 601
 
 
 def test_a_clock_set_back_is_refused_and_noted(tmp_path: Path) -> None:
