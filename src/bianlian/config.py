@@ -18,6 +18,8 @@ class Settings:
     """Keys, donors, ledger, tracks. `BIANLIAN_HOME`, else the platform's data folder."""
     weights: Path
     """Model files, shared by all homes. `BIANLIAN_WEIGHTS`, else the platform's cache folder."""
+    signer: Path | None = None
+    """TOML file of an external signing key. `BIANLIAN_SIGNER`, else the installation's own credentials sign."""
     workers: int
     """Processes that render chunks side by side. `BIANLIAN_WORKERS`, else the number of usable cores."""
 
@@ -26,8 +28,8 @@ class Settings:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
 
 
-def settings_from(environment: Mapping[str, str], *, home: Path | None = None) -> Settings:
-    """Read the settings; `home` is the flag and wins over the environment.
+def settings_from(environment: Mapping[str, str], *, home: Path | None = None, signer: Path | None = None) -> Settings:
+    """Read the settings; `home` and `signer` are flags and win over the environment.
 
     Raises:
         CallerError: when a value in the environment makes no sense.
@@ -37,9 +39,11 @@ def settings_from(environment: Mapping[str, str], *, home: Path | None = None) -
     cache = Path(environment.get("XDG_CACHE_HOME") or environment.get("LOCALAPPDATA") or user / ".cache")
     named = environment.get("BIANLIAN_HOME")
     weights = environment.get("BIANLIAN_WEIGHTS")
+    named_signer = environment.get("BIANLIAN_SIGNER")
     return Settings(
         home=home or (Path(named) if named else data / "bianlian"),
         weights=Path(weights) if weights else cache / "bianlian" / "weights",
+        signer=signer or (Path(named_signer) if named_signer else None),
         workers=_workers(environment.get("BIANLIAN_WORKERS", "")),
     )
 

@@ -16,16 +16,21 @@ from bianlian.config import settings_from
 @click.option(
     "--home", type=click.Path(path_type=Path, file_okay=False), help="Keys, donors and ledger. [env: BIANLIAN_HOME]"
 )
+@click.option(
+    "--signer",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="External signing key (TOML). [env: BIANLIAN_SIGNER]",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show where in the program an error arose.")
 @click.version_option(package_name="bianlian")
 @click.pass_context
-def cli(context: click.Context, home: Path | None, verbose: bool) -> None:
+def cli(context: click.Context, home: Path | None, signer: Path | None, verbose: bool) -> None:
     """Replace a person's face in footage with the face of a consenting donor, marked and checkable.
 
     Exit codes: 0 done; 1 a check said no; 2 nothing to decide, or wrong use; 3 a fault of media or installation.
     """
     context.ensure_object(dict)["verbose"] = verbose
-    context.obj["settings"] = settings_from(os.environ, home=home)
+    context.obj["settings"] = settings_from(os.environ, home=home, signer=signer)
 
 
 for command in (*donor.COMMANDS, *media.COMMANDS, *system.COMMANDS):

@@ -11,7 +11,7 @@ from bianlian.records.verdict import Verdict
 from bianlian.verification.bundle import BundleContents, ConsentEntry, read_bundle, write_bundle
 from bianlian.verification.verifier import Verifier
 from bianlian.workflows.house import House
-from bianlian.workflows.verify import credentials_of
+from bianlian.workflows.verify import trusted_roots
 
 
 def publish_bundle(house: House, path: Path) -> None:
@@ -29,7 +29,7 @@ def publish_bundle(house: House, path: Path) -> None:
         one = ConsentEntry(status_index=receipt.status_index, expires=receipt.scope.until)
         consents[str(entry.facts["job"])][receipt_id] = one
     contents = BundleContents(
-        roots_pem=credentials_of(house).root_pem,
+        roots_pem=trusted_roots(house),
         status_list=donors.status(house.clock()),
         consents={job_id: tuple(receipts.values()) for job_id, receipts in consents.items()},
         outputs=house.registry.public_bundle(),

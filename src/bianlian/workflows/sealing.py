@@ -26,7 +26,7 @@ from bianlian.screening.gate import ContentGate, GateSettings
 from bianlian.verification.release import ReleaseExpectation, check_draft
 from bianlian.workflows.donors import status_index_of
 from bianlian.workflows.house import House
-from bianlian.workflows.verify import credentials_of, references_of
+from bianlian.workflows.verify import references_of, signer_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -69,7 +69,7 @@ def sealed(house: House, sealing: Sealing, draft: Path, target: Path) -> None:
         source_type=SourceType.TRAINED, engine=sealing.level, version=version("bianlian"), when=house.clock(),
         is_image=sealing.source.is_image,
     )  # fmt: skip
-    seal(draft, target, facts, credentials_of(house))
+    seal(draft, target, facts, signer_of(house))
 
 
 def checked(

@@ -10,7 +10,8 @@ from bianlian.donors.files import write_whole
 from bianlian.donors.receipts import verify_receipt
 from bianlian.errors import InstallationError
 from bianlian.imaging.colour import rgb_from_frame
-from bianlian.marking.certificates import Credentials, open_credentials, rotate
+from bianlian.marking.certificates import Credentials, ManifestSigner, open_credentials, rotate
+from bianlian.marking.external import read_signer
 from bianlian.marking.watermark.reader import WatermarkReader
 from bianlian.records.arrays import F32
 from bianlian.records.donor import stamp
@@ -58,7 +59,7 @@ def references_of(house: House, reporter: Reporter) -> References:
         locate=face_locator(FaceLandmarker(house.weights.fetch(FACE_LANDMARKER, reporter=reporter))),
     )
     return References(
-        roots_pem=credentials_of(house).root_pem,
+        roots_pem=trusted_roots(house),
         outputs=house.registry.outputs,
         consent_of=lambda job_id: consent_of(house, job_id),
         watermark=keys,
@@ -72,6 +73,17 @@ def credentials_of(house: House) -> Credentials:
         house.settings.home / "keys" / "signing", password=installation.derive("signing").hex().encode(),
         installation_id=installation.id, now=house.clock(),
     )  # fmt: skip
+
+
+def signer_of(house: House) -> ManifestSigner:
+    """Who signs manifests here: an external key if one is set, else the installation's credentials."""
+    return read_signer(house.settings.signer) if house.settings.signer else credentials_of(house)
+
+
+def trusted_roots(house: House) -> bytes:
+    """Root certificates that this installation's manifests lead to, PEM."""
+    external = read_signer(house.settings.signer).root_pem if house.settings.signer else b""
+    return credentials_of(house).root_pem + external
 
 
 def rotate_credentials(house: House) -> None:
