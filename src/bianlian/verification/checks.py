@@ -19,7 +19,7 @@ from bianlian.verification.pixels import LabelSeen, NoPixels, NoWatermarkKeys, P
 
 READABLE_CONTRAST = 4.5
 """WCAG 2.2, 1.4.3."""
-AMPLE_FACE_PX, AMPLE_FACES = 160.0, 45
+AMPLE_FACE_PX, AMPLE_FACES = 160.0, 45  # 3 s
 """Face height and number of faces read from which an unharmed mark is always found: R26 asks for it from 180 px and 4 s on."""
 _CERTAIN = "certain"
 _LABEL, _METADATA, _MANIFEST, _WATERMARK, _FINGERPRINT, _CONSENT = (
@@ -111,7 +111,6 @@ def check_manifest(reading: ManifestReading) -> ManifestClaim:
         job_id=reading.job_id,
         is_trusted=reading.is_trusted and outcome is Outcome.FOUND,
         receipts_sha256=reading.receipts_sha256,
-        declares_watermark=bool(reading.watermark_id),
     )  # fmt: skip
 
 

@@ -50,7 +50,6 @@ class ManifestClaim(Claim):
 
     is_trusted: bool = False
     receipts_sha256: str = ""
-    declares_watermark: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

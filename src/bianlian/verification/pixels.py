@@ -25,8 +25,8 @@ from bianlian.verification.label_finder import LabelFinder, Sighting
 
 SAMPLE_EVERY = Fraction(1, 15)
 """Seconds between the frames that are looked at: what the watermark's reader takes."""
-_LABEL_EVERY = Fraction(1, 4)
-"""Seconds between looks at the label; the first frame is always looked at."""
+_LABEL_EVERY, _LABEL_EVERY_UNSEEN = Fraction(1, 4), Fraction(1)
+"""Seconds between looks at the label, once it was seen and before; the first frame is always looked at."""
 _STILL_WIDTH = 480
 """Pixels: widest side of the stills for the page."""
 
@@ -130,6 +130,7 @@ class _Watch:
         self._begin: Fraction | None = None
         self._last: Frame | None = None
         self._next_search = 0.0
+        self._was_seen = False
 
     def through(self, frames: Iterator[Frame]) -> Generator[Frame, None, None]:
         """Hand the frames on; a file that breaks off ends here, with `damage` set."""
@@ -139,8 +140,8 @@ class _Watch:
                 self._begin = frame.instant.exact if self._begin is None else self._begin
                 now, self._last = frame.instant.exact - self._begin, frame
                 if now >= label_due:
-                    label_due = (now // _LABEL_EVERY + 1) * _LABEL_EVERY
-                    self._look(frame, float(now))
+                    every = _LABEL_EVERY if self._look(frame, float(now)) else _LABEL_EVERY_UNSEEN
+                    label_due = (now // every + 1) * every
                 if now >= print_due:
                     print_due = Fraction(now // 1 + 1)
                     self.prints.append(print_of(frame, second=float(now)))
@@ -170,7 +171,8 @@ class _Watch:
             return (*self._stills, _still("the last frame", self._last))
         return tuple(self._stills)
 
-    def _look(self, frame: Frame, now: float) -> None:
+    def _look(self, frame: Frame, now: float) -> bool:
+        """Look for the label; whether it was ever seen."""
         # Searching the whole picture takes a while: on the first frame, then ever more rarely while nothing is found.
         everywhere = now >= self._next_search
         sighting = self._finder.look(frame, everywhere=everywhere)
@@ -181,6 +183,8 @@ class _Watch:
         elif sighting is None and self._looks[-1][1] is not None and len(self._stills) == 1:
             self._stills.append(_still(f"the label is missing from {now:.2f} s on", frame))
         self._looks.append((now, sighting))
+        self._was_seen = self._was_seen or sighting is not None
+        return self._was_seen
 
 
 def _still(caption: str, frame: Frame, sighting: Sighting | None = None) -> Still:

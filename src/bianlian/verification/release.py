@@ -67,10 +67,8 @@ def check_draft(draft: Path, expected: ReleaseExpectation, references: Reference
     is_foreign = bool(watermark.job_id) and watermark.job_id != expected.job_id
     if is_foreign or (expected.carries_watermark and watermark.is_ample and watermark.outcome is Outcome.ABSENT):
         raise _refused("watermark", watermark.finding.sentence)
-    if seen.verdict.state not in (
-        State.VALID,
-        State.WITHDRAWN,
-    ):  # a withdrawal is refused by the ledger, with its own code
+    # A withdrawal is the ledger's to refuse, with its own code.
+    if seen.verdict.state not in (State.VALID, State.WITHDRAWN):
         raise _refused("manifest", seen.verdict.reason)
     return CheckedDraft(verdict=seen.verdict, prints=seen.pixels.prints)
 
