@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from bianlian.marking.watermark.alignment import face_scale, image_from_canonical
-from bianlian.marking.watermark.code import CodeBook, weights_at
+from bianlian.marking.watermark.alignment import SIDE, face_scale, image_from_canonical
+from bianlian.marking.watermark.code import BAND, BITS, SHAPE, CodeBook, weights_at
+from bianlian.marking.watermark.features import face_row, levelled
 from bianlian.marking.watermark.texture import local_deviation, luma_levels
 from bianlian.records.arrays import F32, Plane
 from bianlian.records.composite import Composite, PlacedFace
@@ -25,13 +26,16 @@ class Strength:
     """Local standard deviation, levels, that perfectly smooth skin counts as."""
     masking: float = 0.7
     """Exponent of the local standard deviation: 0 spreads the change evenly, 1 hides it in texture."""
+    balance: float = 0.4
+    """How much stronger the bits are written that this very face would get wrong, and how much weaker the others."""
 
 
 class FaceWatermark:
     """Marks the faces of one job's composites. Frames are independent of each other: only their time picks the pattern."""
 
     def __init__(self, book: CodeBook, job_id: str, strength: Strength | None = None) -> None:
-        self._patterns = book.patterns(job_id)
+        self._signs = (book.chips * book.word(job_id)[book.bit_of]).astype(np.float32)
+        self._bit_of = book.bit_of
         self._strength = strength or Strength()
 
     def embed(self, composite: Composite) -> Composite:
@@ -40,20 +44,29 @@ class FaceWatermark:
         if not faces:
             return composite
         frame = composite.frame
-        pattern = np.tensordot(weights_at(frame.instant), self._patterns, axes=1)
+        signs = weights_at(frame.instant) @ self._signs
         carriers = range(3 if frame.colour.matrix == Matrix.RGB else 1)
         planes: list[Plane] = [plane.copy() if i in carriers else plane for i, plane in enumerate(frame.planes)]
         for face in faces:
-            rows, columns, matte = _visible(face, frame)
-            parts = [planes[i][rows, columns] for i in carriers]
             matrix = image_from_canonical(face.points_image)
+            pattern = self._pattern(face_row(frame, matrix), signs)
+            rows, columns, matte = _visible(face, frame)
             matrix[:, 2] -= columns.start, rows.start
+            parts = [planes[i][rows, columns] for i in carriers]
             change = self._change(luma_levels(parts, frame.bit_depth), matte, matrix, pattern) * (
                 1 << (frame.bit_depth - 8)
             )
             for part in parts:
                 part[...] = np.clip(np.rint(part + change), 0, (1 << frame.bit_depth) - 1).astype(part.dtype)
         return replace(composite, frame=replace(frame, planes=(planes[0], planes[1], planes[2])))
+
+    def _pattern(self, row: F32, signs: F32) -> F32:
+        """The canonical pattern for a face (256 x 256): the signs, louder in the bits that the face itself speaks against."""
+        host = np.bincount(self._bit_of, levelled(row[None])[0] * signs, BITS)
+        gain = 1 - self._strength.balance * np.clip(host / max(float(host.std()), 1e-9), -2, 2)
+        spectrum = np.zeros(SIDE * SIDE, np.float32)
+        spectrum[BAND] = signs * SHAPE * gain[self._bit_of]
+        return cv2.idct(spectrum.reshape(SIDE, SIDE))
 
     def _change(self, luma: F32, matte: F32, matrix: F32, pattern: F32) -> F32:
         """What to add to a face's box: the pattern laid on the face, shaped by texture, brought to the chosen power."""

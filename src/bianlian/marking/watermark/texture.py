@@ -19,7 +19,7 @@ def luma_levels(planes: Sequence[Plane], bit_depth: int) -> F32:
     """Luma, HxW, in levels of 8 bits, from (Y,) or (R, G, B) planes or parts of them."""
     unit = np.float32(1 << (bit_depth - 8))
     if len(planes) == 1:
-        return planes[0].astype(np.float32) / unit
+        return np.divide(planes[0], unit, dtype=np.float32)
     red, green, blue = (plane.astype(np.float32) * (weight / unit) for plane, weight in zip(planes, _LUMA, strict=True))
     return red + green + blue
 
