@@ -10,7 +10,7 @@ from bianlian.compositing.performer import Performer
 from bianlian.imaging.face_space import FaceSpace, plain_skin
 from bianlian.imaging.light import coarse
 from bianlian.imaging.performance import performance
-from bianlian.imaging.shape import F64, donor_offset, similarity
+from bianlian.imaging.shape import F64, donor_offset, onto_performer
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.face import Face
@@ -76,7 +76,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     basis = appearance.basis.reshape(len(appearance.basis), side * side * 3).astype(np.float32)
     return Role(
         appearance=appearance, performer=performer, offset=donor_offset(donor, own, space.share, space.rim),
-        turn=similarity(donor, own, space.rim)[1], basis=basis * appearance.scales[:, None],
+        turn=onto_performer(donor, own, space.rim)[1], basis=basis * appearance.scales[:, None],
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
         skin=plain_skin(space, coarse(appearance.mean)) * plain_skin(space, performer.reference),
     )  # fmt: skip

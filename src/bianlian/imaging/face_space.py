@@ -84,13 +84,13 @@ def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:
         expressions=expression_basis(),
         share=share,
         rim=rim,
-        skin=_skin(template),
+        skin=_skin(template, share),
         light=light_basis(canonical.astype(np.float32), mesh.triangles, template),
         front=float(np.sign(np.median(template.areas))),
     )
 
 
-def _skin(template: Template) -> F32:
+def _skin(template: Template, share: F64) -> F32:
     def ring(vertices: tuple[int, ...]) -> npt.NDArray[np.int32]:
         return template.uv[list(vertices)].round().astype(np.int32)
 
@@ -103,6 +103,7 @@ def _skin(template: Template) -> F32:
         cv2.fillPoly(features, [ring(outline)], 1.0)
     features = cv2.dilate(features, np.ones((round(5 * step),) * 2))
     inner = cv2.erode(template.inside.astype(np.uint8), np.ones((round(9 * step),) * 2)).astype(np.float32)
+    inner *= template.spread(share) > 0.02
     return coarse(inner * (1 - cv2.GaussianBlur(features, (0, 0), 2 * step)))
 
 
@@ -112,6 +113,7 @@ def plain_skin(space: FaceSpace, reference: F32) -> F32:
     `reference` is the person's mean texture under even light (COARSE x COARSE x 3). The darker 40 % of the skin fades out.
     """
     luma = reference @ np.array([0.299, 0.587, 0.114], np.float32)
+    luma = luma + luma[:, ::-1]  # the template is symmetric: light from one side must not pass for skin
     skin = luma[space.skin > 0.5]
     if not len(skin):
         return np.zeros((COARSE, COARSE), np.float32)

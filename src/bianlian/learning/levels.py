@@ -14,6 +14,7 @@ from bianlian.imaging.performance import performance
 from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
 from bianlian.imaging.template import visibility
 from bianlian.learning.interface import Identity, Sample
+from bianlian.learning.registration import register, weighted_mean
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.progress import Progress, Reporter
@@ -29,6 +30,7 @@ class LinearLearner:
     level: str
     components: int
     ridge: float
+    registration_rounds: int
     sample_limit: int
     """How many samples it wants from `samples.collect`."""
 
@@ -51,6 +53,9 @@ class LinearLearner:
         seen = np.stack([visibility(face.points_image, space.template) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
         mean = even_light(textures, seen, space)
+        if self.registration_rounds:
+            frontal = np.exp(-(features[:, 51] ** 2 + features[:, 52] ** 2) / (2 * 0.2**2)) + 0.01
+            mean = register(textures, seen, frontal.astype(np.float32), rounds=self.registration_rounds)
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
@@ -66,18 +71,19 @@ class LinearLearner:
 
 def draft_learner(space: FaceSpace) -> LinearLearner:
     """Seconds: enough for blinks and the mouth."""
-    return LinearLearner(space=space, level="draft", components=8, ridge=10.0, sample_limit=60)
+    return LinearLearner(space=space, level="draft", components=8, ridge=10.0, registration_rounds=0, sample_limit=60)
 
 
 def standard_learner(space: FaceSpace) -> LinearLearner:
     """About a minute on two cores."""
-    return LinearLearner(space=space, level="standard", components=40, ridge=10.0, sample_limit=240)
+    return LinearLearner(
+        space=space, level="standard", components=40, ridge=10.0, registration_rounds=1, sample_limit=240
+    )
 
 
 def even_light(textures: F32, seen: F32, space: FaceSpace, *, rounds: int = 2) -> F32:
     """Bring all `textures` (NxSxSx3, changed in place) to their mean light; returns their mean over what was `seen` (NxSxS)."""
-    total = np.maximum(seen.sum(axis=0), 1e-3)[..., None]
-    mean = _weighted_mean(textures, seen, total)
+    mean = weighted_mean(textures, seen)
     small_seen = [coarse(part) for part in seen]
     for _ in range(rounds):
         small_mean = coarse(mean)
@@ -85,15 +91,8 @@ def even_light(textures: F32, seen: F32, space: FaceSpace, *, rounds: int = 2) -
         for texture, visible in zip(textures, small_seen, strict=True):
             light = light_between(space.light, small_mean, coarse(texture), skin * visible)
             texture[:] = relit(texture, space.light, light)
-        mean = _weighted_mean(textures, seen, total)
+        mean = weighted_mean(textures, seen)
     return np.clip(mean, 0, 1)
-
-
-def _weighted_mean(textures: F32, seen: F32, total: F32) -> F32:
-    summed = np.zeros(textures.shape[1:], np.float32)
-    for texture, visible in zip(textures, seen, strict=True):
-        summed += texture * visible[..., None]
-    return summed / total
 
 
 def components(textures: F32, seen: F32, mean: F32, count: int, space: FaceSpace) -> tuple[np.ndarray, F32, F64]:
