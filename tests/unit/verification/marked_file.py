@@ -30,7 +30,7 @@ from bianlian.media.probe import describe, sha256_of
 from bianlian.records.arrays import F32, U8
 from bianlian.records.composite import Composite, MarkedFrame, PlacedFace
 from bianlian.records.face import Box
-from bianlian.records.frame import Frame
+from bianlian.records.frame import SourceInfo
 from bianlian.records.time import Instant
 from bianlian.verification.claims import Consent, ConsentState
 from bianlian.verification.pixels import WatermarkKeys
@@ -101,7 +101,7 @@ def make_draft(folder: Path, footage: Path, book: CodeBook, *, flaw: str = "") -
     """Marked and joined, not sealed; `flaw` is one of "no label", "late label", "no metadata", "no watermark"."""
     source, job_id = describe(footage), "a job of nobody's" if flaw == "no watermark" else JOB
     plan = plan_label(source.size, [], style=LabelStyle(), start=START)
-    marks = mark_frames(_composites(frames(source)), label=plan, watermark=FaceWatermark(book, job_id))
+    marks = mark_frames(composites_of(source), label=plan, watermark=FaceWatermark(book, job_id))
     if flaw.endswith("label"):
         bare = FaceWatermark(book, job_id)
         first_labelled = 10 if flaw == "late label" else FRAMES
@@ -109,7 +109,7 @@ def make_draft(folder: Path, footage: Path, book: CodeBook, *, flaw: str = "") -
             one
             if one.frame.index >= first_labelled
             else MarkedFrame(composite=bare.embed(before), label_is_visible=False)
-            for one, before in zip(marks, _composites(frames(source)), strict=True)
+            for one, before in zip(marks, composites_of(source), strict=True)
         )
     write_chunk(marks, source, EncodeSettings(), folder / "chunk.mp4")
     label = {} if flaw == "no metadata" else tags(first_label(job_id=JOB, receipts_sha256=RECEIPTS))
@@ -149,10 +149,11 @@ def _recipe() -> Recipe:
     )
 
 
-def _composites(source: Iterator[Frame]) -> Iterator[Composite]:
+def composites_of(source: SourceInfo) -> Iterator[Composite]:
+    """The footage with its textured patch said to be a placed face."""
     matte = np.zeros(SIZE, np.uint8)
     cv2.ellipse(matte, (192, 140), (85, 105), 0, 0, 360, 255, -1)
-    for frame in source:
+    for frame in frames(source):
         face = PlacedFace(
             person=1, donor_id="donor", left=0, top=0, matte=matte, points_image=points_at(frame.index), confidence=1.0,
             fade_reason="",
