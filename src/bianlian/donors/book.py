@@ -166,8 +166,7 @@ class Donors:
 
     def list(self) -> tuple[Donor, ...]:
         """All donors who can be opened, by name."""
-        found = [self._load(donor_id) for donor_id in self.vault.donors() if self.vault.holds(donor_id, RECEIPT)]
-        return tuple(sorted(found, key=lambda donor: donor.name))
+        return tuple(sorted(map(self._load, self._enrolled()), key=lambda donor: donor.name))
 
     def find(self, name: str) -> Donor:
         """The donor of this name or pseudonym.
@@ -176,9 +175,9 @@ class Donors:
             CallerError: there is none.
         """
         wanted = _tidy(name)
-        for donor in self.list():
-            if wanted in (donor.name, donor.id):
-                return donor
+        for donor_id in self._enrolled():
+            if wanted in (donor_id, self._name_of(donor_id)):
+                return self._load(donor_id)
         raise CallerError(
             f"There is no donor {wanted!r} here; perhaps the consent was withdrawn.",
             advice="See who is here: bianlian donor list",
@@ -301,7 +300,7 @@ class Donors:
         self, name: str, challenge: Challenge, capture_sha256: str, now: datetime, ledger: Ledger | LedgerWriter
     ) -> None:
         name = _tidy(name)
-        if any(name == donor.name for donor in self.list()):
+        if any(name == self._name_of(donor_id) for donor_id in self._enrolled()):
             raise CallerError(
                 f"There is a donor {name!r} already.", advice="Choose another name, or first: bianlian donor erase"
             )
@@ -339,7 +338,13 @@ class Donors:
 
     def _load(self, donor_id: str) -> Donor:
         receipt = verify_receipt(self.vault.read(donor_id, RECEIPT), self.installation.public_key)
-        return Donor(id=donor_id, name=self.vault.read(donor_id, NAME).decode(), receipt=receipt)
+        return Donor(id=donor_id, name=self._name_of(donor_id), receipt=receipt)
+
+    def _enrolled(self) -> tuple[str, ...]:
+        return tuple(donor_id for donor_id in self.vault.donors() if self.vault.holds(donor_id, RECEIPT))
+
+    def _name_of(self, donor_id: str) -> str:
+        return self.vault.read(donor_id, NAME).decode()
 
     def _by_any_name(self, name: str) -> tuple[str, Receipt]:
         if (self._receipts / f"{name}.json").is_file():
