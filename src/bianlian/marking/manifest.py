@@ -9,6 +9,7 @@ import json
 import mimetypes
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -17,12 +18,17 @@ from typing import Any
 
 from bianlian.errors import InternalError
 from bianlian.marking.certificates import ManifestSigner
+from bianlian.marking.metadata import AigcLabel, label_of
+from bianlian.marking.mp4_boxes import xmp_appended
+from bianlian.marking.reading import read_labels
+from bianlian.marking.xmp import source_type_packet
 from bianlian.records.donor import stamp
 from bianlian.records.face import Box
 from bianlian.records.frame import Size
 
 NAMESPACE = "org.bianlian"
 CONSENT = f"{NAMESPACE}.consent"
+SOURCE_LABELS = f"{NAMESPACE}.source-labels"
 WATERMARK_ALGORITHM = f"{NAMESPACE}.face-watermark.1"
 """Not in the C2PA list of soft bindings (32 entries in April 2026): described in docs/watermark.md."""
 _IPTC = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -94,12 +100,16 @@ class ManifestReading:
     receipt_ids: tuple[str, ...] = ()
     watermark_id: str = ""
     source_type: str = ""
+    source_labels: tuple[AigcLabel, ...] = ()
+    """Metadata labels that the footage came with."""
     signed_by: str = ""
     signed_at: str = ""
 
 
 def seal(draft: Path, sealed: Path, facts: ManifestFacts, signer: ManifestSigner) -> None:
     """Write a copy of `draft` with its manifest to `sealed`; the name appears only when it is whole.
+
+    A video also gets IPTC's source type as XMP, as an image has it already: the manifest covers both.
 
     Raises:
         InternalError: the library refused; the draft is as it was.
@@ -121,7 +131,8 @@ def seal(draft: Path, sealed: Path, facts: ManifestFacts, signer: ManifestSigner
             if is_readable:  # then a manifest that it has goes along
                 with facts.source.open("rb") as file:
                     builder.add_ingredient(json.dumps(footage), footage["format"], file)
-            builder.sign_file(draft, part, signing)
+            with nullcontext() if facts.is_image else xmp_appended(draft, source_type_packet(facts.source_type.value)):
+                builder.sign_file(draft, part, signing)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(sealed)
@@ -177,8 +188,15 @@ def _definition(facts: ManifestFacts, by_hash: tuple[dict[str, Any], ...]) -> di
             },
             {"label": "cawg.training-mining", "data": {"entries": {name: {"use": "notAllowed"} for name in _MINING}}},
             {"label": CONSENT, "data": _consent(facts)},
+            *_source_labels(facts.source),
         ],
     }
+
+
+def _source_labels(source: Path) -> tuple[dict[str, Any], ...]:
+    """The metadata label that the footage came with: the file itself may carry one label only, and that is ours."""
+    found = [json.loads(label.to_json()) for label in read_labels(source).labels]
+    return ({"label": SOURCE_LABELS, "data": {"labels": found}},) if found else ()
 
 
 _MINING = ("cawg.ai_inference", "cawg.ai_generative_training", "cawg.ai_training", "cawg.data_mining")
@@ -284,9 +302,17 @@ def _reading(reader: Any) -> ManifestReading:
         receipt_ids=tuple(str(receipt.get("id", "")) for receipt in consent.get("receipts", [])),
         watermark_id=_watermark_of(assertions.get("c2pa.soft-binding", {})),
         source_type=_source_type_of(assertions),
+        source_labels=_labels_of(assertions.get(SOURCE_LABELS, {})),
         signed_by=str(signature.get("common_name") or signature.get("issuer") or ""),
         signed_at=str(signature.get("time") or _when_of(assertions)),
     )
+
+
+def _labels_of(assertion: dict[str, Any]) -> tuple[AigcLabel, ...]:
+    try:
+        return tuple(map(label_of, assertion.get("labels", ())))
+    except (ValueError, TypeError):  # another program's assertion under our name
+        return ()
 
 
 def _watermark_of(binding: dict[str, Any]) -> str:

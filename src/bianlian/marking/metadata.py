@@ -11,8 +11,6 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from bianlian.errors import InternalError
-
 KEY = "AIGC"
 """Name of the metadata entry; Annex E asks for a name that contains it."""
 PRODUCER = "Bianlian"
@@ -67,7 +65,15 @@ def parse_label(text: str) -> AigcLabel:
     Raises:
         ValueError: neither.
     """
-    body: Any = json.loads(text)
+    return label_of(json.loads(text))
+
+
+def label_of(body: Any) -> AigcLabel:
+    """The label in a JSON value, wrapped or bare.
+
+    Raises:
+        ValueError: there is none.
+    """
     if isinstance(body, dict) and isinstance(body.get(KEY), dict):
         body = body[KEY]
     if not isinstance(body, dict) or "Label" not in body:
@@ -78,9 +84,3 @@ def parse_label(text: str) -> AigcLabel:
 def tags(label: AigcLabel) -> dict[str, str]:
     """Container tags for the muxer of mp4 and mov."""
     return {KEY: label.to_json()}
-
-
-def require_equal(found: tuple[AigcLabel, ...], expected: AigcLabel) -> None:
-    """Raises InternalError unless exactly the expected label was found."""
-    if found != (expected,):
-        raise InternalError(f"the file carries {len(found)} metadata labels, expected exactly one, and the right one")

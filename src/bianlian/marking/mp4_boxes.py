@@ -6,12 +6,16 @@ Hostile files are expected: sizes are checked against what is there, and nothing
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 LARGEST_MOOV = 256 << 20
 """Bytes; the index of a day of video at 60 frames a second stays below."""
+LARGEST_XMP = 1 << 20
+"""Bytes; XMP of this program is below 1 kB."""
+XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 _META_PATHS = ((b"udta", b"meta"), (b"meta",))
 """Below moov: where mp4 and where QuickTime keep keyed metadata."""
 
@@ -36,6 +40,35 @@ def keyed_metadata(path: Path) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def xmp_packets(path: Path) -> tuple[bytes, ...]:
+    """The XMP packets that stand beside `moov` (XMP specification, part 3, 1.2.7).
+
+    Raises:
+        BadBoxes: the file's boxes make no sense.
+        OSError: it cannot be read.
+    """
+    packets: list[bytes] = []
+    with path.open("rb") as file:
+        for kind, begin, end in _top_boxes(file):
+            if kind == b"uuid" and len(XMP_UUID) <= end - begin <= LARGEST_XMP:
+                file.seek(begin)
+                if file.read(16) == XMP_UUID:
+                    packets.append(file.read(end - begin - 16))
+    return tuple(packets)
+
+
+@contextmanager
+def xmp_appended(path: Path, packet: bytes) -> Generator[None, None, None]:
+    """While the block lasts the file ends in an XMP box; then it is as it was."""
+    length = path.stat().st_size
+    with path.open("ab") as file:
+        file.write((24 + len(packet)).to_bytes(4) + b"uuid" + XMP_UUID + packet)
+    try:
+        yield
+    finally:
+        os.truncate(path, length)
+
+
 def is_iso_media(path: Path) -> bool:
     """Whether the file begins as mp4 and mov do."""
     with path.open("rb") as file:
@@ -44,25 +77,31 @@ def is_iso_media(path: Path) -> bool:
 
 def _moov(file: BinaryIO) -> bytes:
     """Content of the first moov box; only headers of the others are read."""
-    end = os.fstat(file.fileno()).st_size
+    for kind, begin, end in _top_boxes(file):
+        if kind == b"moov":
+            if end - begin > LARGEST_MOOV:
+                raise BadBoxes("the index is too large")
+            file.seek(begin)
+            return file.read(end - begin)
+    raise BadBoxes("there is no moov box")
+
+
+def _top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """(type, begin, end) of the content of each box of the file."""
+    file_end = os.fstat(file.fileno()).st_size
     position = 0
-    while position + 8 <= end:
+    while position + 8 <= file_end:
         file.seek(position)
         header = file.read(16)
         size, kind, length = int.from_bytes(header[:4]), header[4:8], 8
         if size == 1:
             size, length = int.from_bytes(header[8:16]), 16
         elif size == 0:
-            size = end - position
-        if size < length or position + size > end:
+            size = file_end - position
+        if size < length or position + size > file_end:
             raise BadBoxes("a box is larger than the file")
-        if kind == b"moov":
-            if size > LARGEST_MOOV:
-                raise BadBoxes("the index is too large")
-            file.seek(position + length)
-            return file.read(size - length)
+        yield kind, position + length, position + size
         position += size
-    raise BadBoxes("there is no moov box")
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:

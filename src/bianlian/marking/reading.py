@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+from PIL import ExifTags, Image
 
+from bianlian.marking.matroska import BadElements, is_matroska, tags_named
 from bianlian.marking.metadata import KEY, AigcLabel, parse_label
-from bianlian.marking.mp4_boxes import BadBoxes, is_iso_media, keyed_metadata
+from bianlian.marking.mp4_boxes import BadBoxes, is_iso_media, keyed_metadata, xmp_packets
 from bianlian.marking.xmp import label_texts
+
+_COMMENT = "exif user comment"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,14 +26,14 @@ class LabelReading:
 
 
 def read_labels(path: Path) -> LabelReading:
-    """Labels of an mp4, mov, PNG, JPEG or WebP file; other files have none that this reader knows.
+    """Labels of an mp4, mov, Matroska, WebM, PNG, JPEG or WebP file; other files have none that this reader knows.
 
     Raises:
         OSError: the file cannot be read.
     """
     try:
-        texts = _in_boxes(path) if is_iso_media(path) else _in_image(path)
-    except BadBoxes as error:
+        texts = _texts(path)
+    except (BadBoxes, BadElements) as error:
         return LabelReading(labels=(), malformed=(str(error),))
     labels: list[AigcLabel] = []
     malformed: list[str] = []
@@ -43,26 +45,43 @@ def read_labels(path: Path) -> LabelReading:
     return LabelReading(labels=tuple(labels), malformed=tuple(malformed))
 
 
+def _texts(path: Path) -> tuple[str, ...]:
+    if is_iso_media(path):
+        return _in_boxes(path)
+    return tags_named(path, KEY) if is_matroska(path) else _in_image(path)
+
+
 def _in_boxes(path: Path) -> tuple[str, ...]:
-    return tuple(value for key, value in keyed_metadata(path) if KEY in key.upper())
+    keyed = tuple(value for key, value in keyed_metadata(path) if KEY in key.upper())
+    return (*keyed, *(text for packet in xmp_packets(path) for text in label_texts(packet)))
 
 
 def xmp_of(path: Path) -> bytes:
-    """The XMP packet of a PNG, JPEG or WebP file; empty when it has none."""
+    """The XMP packet of an mp4, mov, PNG, JPEG or WebP file, the first if there are several; empty when it has none.
+
+    Raises:
+        BadBoxes: an mp4 or mov file whose boxes make no sense.
+    """
+    if is_iso_media(path):
+        return next(iter(xmp_packets(path)), b"")
     return _xmp(_image_info(path))
 
 
 def _in_image(path: Path) -> tuple[str, ...]:
-    """XMP of all three kinds, and the PNG text entry that some tools write."""
+    """XMP of all three kinds, and what some tools write instead: a PNG text entry, the EXIF user comment."""
     info = _image_info(path)
-    texts, entry = label_texts(_xmp(info)), info.get(KEY)
-    return (*texts, entry if isinstance(entry, str) else json.dumps(entry)) if entry else texts
+    others = (info.get(KEY), info.get(_COMMENT))
+    return (*label_texts(_xmp(info)), *(text for text in others if isinstance(text, str) and text))
 
 
 def _image_info(path: Path) -> dict[Any, Any]:
+    """Pillow's entries; under `_COMMENT` the EXIF user comment where it speaks of a label."""
     try:
         with Image.open(path) as image:
-            return dict(image.info)
+            comment = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.UserComment, b"")
+            # EXIF 2.32, 4.6.5: eight bytes name the encoding, then the text.
+            text = comment[8:].decode("utf-8", errors="replace").strip("\0 ") if isinstance(comment, bytes) else comment
+            return {**image.info, _COMMENT: text if f'"{KEY}"' in text or '"ProduceID"' in text else ""}
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return {}
 

@@ -1,4 +1,4 @@
-"""XMP packets of images: our label and the IPTC source type are put in, everything else in them stays.
+"""XMP packets: our label and the IPTC source type are put in, everything else in them stays.
 
 AIGC label in XMP after TC260-PG-20259A; `DigitalSourceType` after the IPTC Photo Metadata Standard 2023.1.
 """
@@ -21,12 +21,27 @@ _LABEL, _SOURCE_TYPE = f"{{{TC260}}}AIGC", f"{{{IPTC_EXT}}}DigitalSourceType"
 
 
 def xmp_packet(label: AigcLabel, source_type: str, existing: bytes = b"") -> bytes:
-    """An XMP packet with exactly one label.
+    """An XMP packet for an image, with exactly one label.
 
     Args:
         source_type: URI of IPTC's digital source type.
         existing: the source's packet; what it says of other things is kept, an unreadable one is replaced.
     """
+    return _packet({_LABEL: label.to_json(), _SOURCE_TYPE: source_type}, existing)
+
+
+def source_type_packet(source_type: str) -> bytes:
+    """An XMP packet for a video, whose label is in its keyed metadata: there may be one label only."""
+    return _packet({_SOURCE_TYPE: source_type}, b"")
+
+
+def source_type_in(packet: bytes) -> str:
+    """IPTC's digital source type; empty where the packet has none."""
+    root = _parsed(packet)
+    return "" if root is None else root.findtext(f".//{_SOURCE_TYPE}", "")
+
+
+def _packet(entries: dict[str, str], existing: bytes) -> bytes:
     for prefix, uri in _PREFIXES.items():
         register_namespace(prefix, uri)
     root = _parsed(existing)
@@ -42,8 +57,8 @@ def xmp_packet(label: AigcLabel, source_type: str, existing: bytes = b"") -> byt
             for child in description.findall(name):
                 description.remove(child)
     ours = SubElement(rdf, f"{{{RDF}}}Description", {f"{{{RDF}}}about": ""})
-    SubElement(ours, _LABEL).text = label.to_json()
-    SubElement(ours, _SOURCE_TYPE).text = source_type
+    for name, value in entries.items():
+        SubElement(ours, name).text = value
     body = tostring(root, encoding="unicode")
     return f'<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>\n{body}\n<?xpacket end="w"?>'.encode()
 

@@ -1,144 +1,259 @@
-"""Manifests on files made by the test: whole, tampered, by an external key, without a name or a picture in them."""
+"""The signed manifest: whole and trusted, of hashes only, atomic, offline; any change breaks it."""
 
+from __future__ import annotations
+
+import json
+import socket
 import stat
-import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
+from cryptography import x509
 from PIL import Image
 
-from bianlian.errors import InternalError
-from bianlian.marking.certificates import open_credentials, rotate
-from bianlian.marking.external import read_signer
-from bianlian.marking.manifest import ConsentFacts, ManifestFacts, ManifestState, SourceType, read_manifest, seal
+from bianlian.errors import InstallationError, InternalError
+from bianlian.marking.certificates import Credentials, open_credentials, rotate
+from bianlian.marking.manifest import (
+    ConsentFacts,
+    ManifestFacts,
+    ManifestState,
+    SourceType,
+    read_manifest,
+    seal,
+)
+from bianlian.marking.metadata import first_label, tags
+from bianlian.marking.reading import read_labels, xmp_of
+from bianlian.marking.xmp import source_type_in, xmp_packet
 from bianlian.records.face import Box
-from tests.media_factory import Recipe, make_clip
+from tests.unit.marking.test_metadata import LABEL, video
 
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-PASSWORD = b"p" * 64
+NOW = datetime.now(UTC)
+NAME = "zhang-san"
+"""A person's name, as it may stand in a file name."""
+JOB = "0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def credentials(tmp_path_factory: pytest.TempPathFactory) -> Credentials:
+    return opened(tmp_path_factory.mktemp("keys"))
 
 
 @pytest.fixture
-def credentials(tmp_path):
-    return open_credentials(tmp_path / "keys", password=PASSWORD, installation_id="0123456789abcdef", now=NOW)
+def draft(tmp_path: Path) -> Path:
+    return video(tmp_path / "draft.mp4", **tags(first_label(job_id=JOB, receipts_sha256="cd" * 32)))
 
 
-@pytest.fixture
-def draft(tmp_path):
-    return make_clip(tmp_path / "draft.mp4", Recipe(stamps=tuple(range(0, 6 * 512, 512))))
+def opened(folder: Path, now: datetime = NOW) -> Credentials:
+    return open_credentials(folder, password=b"secret", installation_id="house-1", now=now)
 
 
-def facts_of(source, **changes):
+def facts(source: Path, **changes: object) -> ManifestFacts:
     consent = ConsentFacts(
-        receipt_id="r-0011223344556677", receipt_sha256="c" * 64, purpose="film", expires=NOW + timedelta(days=90),
-        status_index=4711, appearance_sha256="d" * 64,
+        receipt_id="r-17", receipt_sha256="ab" * 32, purpose="documentary", expires=NOW + timedelta(days=9),
+        status_index=11, appearance_sha256="ef" * 32,
     )  # fmt: skip
-    facts = ManifestFacts(
-        job_id="a" * 32, receipts_sha256="b" * 64, consents=(consent,), source=source, source_sha256="e" * 64,
-        regions=(Box(left=8, top=4, right=40, bottom=44),), size=(48, 64), source_type=SourceType.TRAINED,
-        engine="standard", version="0.1.0", when=NOW, is_image=False,
+    plain = ManifestFacts(
+        job_id=JOB, receipts_sha256="cd" * 32, consents=(consent,), source=source, source_sha256="12" * 32,
+        regions=(Box(left=10, top=10, right=40, bottom=50),), size=(64, 64), source_type=SourceType.TRAINED,
+        engine="draft", version="1.2.3", when=NOW, is_image=False,
     )  # fmt: skip
-    return replace(facts, **changes)
+    return replace(plain, **changes)
 
 
-def test_a_sealed_clip_is_valid_and_trusted_and_says_what_was_done(tmp_path, draft, credentials):
-    sealed = tmp_path / "sealed.mp4"
-    seal(draft, sealed, facts_of(draft), credentials)
-    reading = read_manifest(sealed, credentials.root_pem)
+def footage(folder: Path, **metadata: str) -> Path:
+    return video(folder / f"{NAME}.mp4", title=NAME, **metadata)
+
+
+def test_a_sealed_video_is_valid_trusted_and_says_what_it_is(
+    draft: Path, tmp_path: Path, credentials: Credentials
+) -> None:
+    before = draft.read_bytes()
+    seal(draft, tmp_path / "sealed.mp4", facts(footage(tmp_path)), credentials)
+    reading = read_manifest(tmp_path / "sealed.mp4", credentials.root_pem)
     assert (reading.state, reading.is_trusted, reading.failures) == (ManifestState.VALID, True, ())
-    assert (reading.job_id, reading.watermark_id) == ("a" * 32, "a" * 32)
-    assert reading.receipt_ids == ("r-0011223344556677",)
-    assert reading.source_type == SourceType.TRAINED.value
-    assert read_manifest(sealed, b"").is_trusted is False
-    assert read_manifest(draft, credentials.root_pem).state is ManifestState.ABSENT
+    assert (reading.job_id, reading.watermark_id, reading.receipt_ids) == (JOB, JOB, ("r-17",))
+    assert reading.source_type == SourceType.TRAINED.value == source_type_in(xmp_of(tmp_path / "sealed.mp4"))
+    assert draft.read_bytes() == before
+    assert not list(tmp_path.glob(".part*"))
+    assert read_labels(tmp_path / "sealed.mp4").labels == read_labels(draft).labels
 
 
-def test_a_manifest_holds_no_file_name_and_no_picture(tmp_path, credentials):
-    source = make_clip(tmp_path / "Anna Petrova interview.mp4", Recipe(stamps=tuple(range(0, 6 * 512, 512))))
-    sealed = tmp_path / "sealed.mp4"
-    seal(source, sealed, facts_of(source), credentials)
-    added = sealed.read_bytes()
-    assert b"Petrova" not in added
-    assert b"c2pa.thumbnail" not in added
-    assert b"\xff\xd8\xff" not in added
+@pytest.mark.parametrize("source_type", SourceType)
+def test_the_source_type_follows_the_engine(
+    draft: Path, tmp_path: Path, credentials: Credentials, source_type: SourceType
+) -> None:
+    seal(draft, tmp_path / "sealed.mp4", facts(footage(tmp_path), source_type=source_type), credentials)
+    assert read_manifest(tmp_path / "sealed.mp4", b"").source_type == source_type.value
 
 
-@pytest.mark.parametrize("where", ["mdat", "jumb", "moov"])
-def test_one_bit_anywhere_breaks_it(tmp_path, draft, credentials, where):
-    sealed = tmp_path / "sealed.mp4"
-    seal(draft, sealed, facts_of(draft), credentials)
+def test_the_actions_name_region_and_watermark(draft: Path, tmp_path: Path, credentials: Credentials) -> None:
+    seal(draft, tmp_path / "sealed.mp4", facts(footage(tmp_path)), credentials)
+    manifest = raw(tmp_path / "sealed.mp4")
+    actions = manifest_assertion(manifest, "c2pa.actions.v2")["actions"]
+    assert [action["action"] for action in actions] == [
+        "c2pa.opened", "c2pa.edited", "c2pa.edited", "c2pa.watermarked.bound", "c2pa.transcoded",
+    ]  # fmt: skip
+    assert actions[1]["changes"][0]["region"][0]["shape"]["width"] == pytest.approx(46.88)
+    mining = manifest_assertion(manifest, "cawg.training-mining")["entries"]
+    assert {entry["use"] for entry in mining.values()} == {"notAllowed"}
+    assert len(mining) == 4
+    relations = [ingredient["relationship"] for ingredient in manifest["ingredients"]]
+    assert sorted(relations) == ["inputTo", "parentOf"]
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_images(tmp_path: Path, credentials: Credentials, suffix: str) -> None:
+    picture = Image.fromarray(np.random.default_rng(1).integers(0, 255, (64, 64, 3), np.uint8))
+    path, sealed = tmp_path / f"draft.{suffix}", tmp_path / f"sealed.{suffix}"
+    if suffix == "png":
+        picture.save(path)
+    else:
+        picture.save(path, xmp=xmp_packet(LABEL, SourceType.TRAINED.value))
+    seal(path, sealed, facts(path, is_image=True), credentials)
+    reading = read_manifest(sealed, credentials.root_pem)
+    assert (reading.state, reading.is_trusted) == (ManifestState.VALID, True)
+    if suffix != "png":
+        assert read_labels(sealed).labels == (LABEL,)
     data = bytearray(sealed.read_bytes())
-    at = {"mdat": data.find(b"mdat") + 40, "jumb": data.find(b"c2pa.actions") + 400, "moov": data.find(b"mvhd") + 20}[
-        where
-    ]
-    data[at] ^= 1
-    sealed.write_bytes(data)
+    data[-40] ^= 1
+    sealed.write_bytes(bytes(data))
     assert read_manifest(sealed, credentials.root_pem).state is ManifestState.BROKEN
 
 
-@pytest.mark.parametrize("suffix", [".mkv", ".gif", ".png"])
-def test_footage_of_any_kind_can_be_the_parent(tmp_path, draft, credentials, suffix):
-    source = tmp_path / f"source{suffix}"
-    if suffix == ".png":
-        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(source)
-    else:
-        source.write_bytes(b"not looked into")
+def test_no_names_no_pictures_no_thumbnails(draft: Path, tmp_path: Path, credentials: Credentials) -> None:
     sealed = tmp_path / "sealed.mp4"
-    if suffix == ".gif":
-        with pytest.raises(InternalError):  # a format that the library reads must be readable
-            seal(draft, sealed, facts_of(source), credentials)
-        assert not sealed.exists()
-        return
-    seal(draft, sealed, facts_of(source), credentials)
-    assert read_manifest(sealed, credentials.root_pem).is_trusted
+    seal(draft, sealed, facts(footage(tmp_path)), credentials)
+    data = sealed.read_bytes()
+    manifest = data[data.index(b"jumb") - 4 :]
+    for needle in (NAME.encode(), str(tmp_path).encode(), b"thumbnail", b"\xff\xd8\xff", b"\x89PNG"):
+        assert needle not in manifest
+    assert len(data) - draft.stat().st_size < 20_000
+    assert not any("thumbnail" in ingredient for ingredient in raw(sealed)["ingredients"])
 
 
-def test_an_earlier_manifest_stays_as_ingredient(tmp_path, draft, credentials):
-    first, second = tmp_path / "first.mp4", tmp_path / "second.mp4"
-    seal(draft, first, facts_of(draft), credentials)
-    seal(draft, second, facts_of(first, job_id="f" * 32), credentials)
-    assert second.stat().st_size > first.stat().st_size + 4000
-    assert read_manifest(second, credentials.root_pem).job_id == "f" * 32
+@pytest.mark.parametrize("needle", [b"mdat", b'"ProduceID', b"DigitalSourceType>http", b"statusListIndex"])
+def test_one_bit_breaks_it(draft: Path, tmp_path: Path, credentials: Credentials, needle: bytes) -> None:
+    sealed = tmp_path / "sealed.mp4"
+    seal(draft, sealed, facts(footage(tmp_path)), credentials)
+    data = bytearray(sealed.read_bytes())
+    data[data.index(needle) + len(needle) + 5] ^= 1
+    sealed.write_bytes(bytes(data))
+    assert read_manifest(sealed, credentials.root_pem).state is ManifestState.BROKEN
 
 
-def test_a_new_leaf_leaves_old_manifests_trusted(tmp_path, draft, credentials):
-    old, new = tmp_path / "old.mp4", tmp_path / "new.mp4"
-    seal(draft, old, facts_of(draft), credentials)
-    rotate(tmp_path / "keys", password=PASSWORD, installation_id="0123456789abcdef", now=NOW)
-    later = open_credentials(tmp_path / "keys", password=PASSWORD, installation_id="0123456789abcdef", now=NOW)
-    assert later.chain_pem != credentials.chain_pem
-    seal(draft, new, facts_of(draft), later)
-    assert all(read_manifest(path, later.root_pem).is_trusted for path in (old, new))
+def test_trust_is_apart_from_integrity(draft: Path, tmp_path: Path, credentials: Credentials) -> None:
+    sealed = tmp_path / "sealed.mp4"
+    seal(draft, sealed, facts(footage(tmp_path)), credentials)
+    stranger = opened(tmp_path / "stranger")
+    for roots in (b"", stranger.root_pem):
+        reading = read_manifest(sealed, roots)
+        assert (reading.state, reading.is_trusted) == (ManifestState.VALID, False)
+    assert read_manifest(sealed, stranger.root_pem + credentials.root_pem).is_trusted
 
 
-def test_private_keys_are_sealed_and_for_the_owner_alone(tmp_path, credentials):
+def test_the_footages_own_label_and_manifest_are_kept(draft: Path, tmp_path: Path, credentials: Credentials) -> None:
+    labelled = footage(tmp_path, **tags(LABEL))
+    seal(labelled, tmp_path / "first.mp4", facts(labelled), credentials)
+    seal(draft, tmp_path / "second.mp4", facts(tmp_path / "first.mp4"), credentials)
+    reading = read_manifest(tmp_path / "second.mp4", credentials.root_pem)
+    assert (reading.state, reading.is_trusted, reading.source_labels) == (ManifestState.VALID, True, (LABEL,))
+    assert read_labels(tmp_path / "second.mp4").labels == (first_label(job_id=JOB, receipts_sha256="cd" * 32),)
+    parent = next(one for one in raw(tmp_path / "second.mp4")["ingredients"] if one["relationship"] == "parentOf")
+    assert parent["active_manifest"]
+
+
+def test_footage_of_a_kind_without_manifests_is_an_ingredient_by_hash(
+    draft: Path, tmp_path: Path, credentials: Credentials
+) -> None:
+    seal(draft, tmp_path / "sealed.mp4", facts(video(tmp_path / "footage.mkv", **tags(LABEL))), credentials)
+    reading = read_manifest(tmp_path / "sealed.mp4", credentials.root_pem)
+    assert (reading.is_trusted, reading.source_labels) == (True, (LABEL,))
+
+
+def test_files_without_manifest_and_cut_ones(draft: Path, tmp_path: Path, credentials: Credentials) -> None:
+    assert read_manifest(draft, credentials.root_pem).state is ManifestState.ABSENT
+    seal(draft, tmp_path / "sealed.mp4", facts(footage(tmp_path)), credentials)
+    data = (tmp_path / "sealed.mp4").read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(data[: len(data) - 900])
+    assert read_manifest(tmp_path / "cut.mp4", credentials.root_pem).state is ManifestState.BROKEN
+
+
+@dataclass(frozen=True, slots=True)
+class FailingSigner:
+    chain_pem: bytes
+
+    def sign(self, message: bytes) -> bytes:
+        raise OSError(f"the token is gone ({len(message)} bytes to sign)")
+
+
+def test_a_signer_that_fails_leaves_everything_as_it_was(draft: Path, tmp_path: Path, credentials: Credentials) -> None:
+    sealed, before = tmp_path / "sealed.mp4", draft.read_bytes()
+    sealed.write_bytes(b"an older result")
+    with pytest.raises(InternalError):
+        seal(draft, sealed, facts(footage(tmp_path)), FailingSigner(credentials.chain_pem))
+    assert sealed.read_bytes() == b"an older result"
+    assert draft.read_bytes() == before
+    assert not list(tmp_path.glob(".part*"))
+
+
+def test_sealing_and_reading_never_call_out(
+    draft: Path, tmp_path: Path, credentials: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("network")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    seal(draft, tmp_path / "sealed.mp4", facts(footage(tmp_path)), credentials)
+    assert read_manifest(tmp_path / "sealed.mp4", credentials.root_pem).is_trusted
+
+
+def test_credentials_are_private_lasting_and_stay_the_same(tmp_path: Path) -> None:
+    first, again = opened(tmp_path / "keys"), opened(tmp_path / "keys")
+    assert first.chain_pem == again.chain_pem
     for path in (tmp_path / "keys").iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert b"ENCRYPTED" in (tmp_path / "keys" / "leaf.key").read_bytes()
-    assert credentials.expires > NOW + timedelta(days=3650)
+    assert first.expires > NOW + timedelta(days=3650)
+    leaf, issuing = x509.load_pem_x509_certificates(first.chain_pem)
+    leaf.verify_directly_issued_by(issuing)
+    issuing.verify_directly_issued_by(x509.load_pem_x509_certificate(first.root_pem))
 
 
-def test_an_external_program_can_hold_the_key(tmp_path, draft, credentials):
-    (tmp_path / "chain.pem").write_bytes(credentials.chain_pem)
-    (tmp_path / "root.pem").write_bytes(credentials.root_pem)
-    script = tmp_path / "hardware_key.py"
-    script.write_text(
-        "import sys, datetime, pathlib\n"
-        "from bianlian.marking.certificates import open_credentials\n"
-        f"keys = open_credentials(pathlib.Path({str(tmp_path / 'keys')!r}), password={PASSWORD!r}, installation_id='x',\n"
-        "                        now=datetime.datetime(2026, 11, 22, tzinfo=datetime.UTC))\n"
-        "sys.stdout.buffer.write(keys.sign(sys.stdin.buffer.read()))\n"
-    )
-    config = tmp_path / "signer.toml"
-    config.write_text(f'command = ["{sys.executable}", "{script}"]\nchain = "chain.pem"\nroot = "root.pem"\n')
-    signer = read_signer(config)
-    sealed = tmp_path / "sealed.mp4"
-    seal(draft, sealed, facts_of(draft), signer)
-    assert read_manifest(sealed, signer.root_pem).is_trusted
-    script.write_text("import sys; sys.exit('no token')")
-    with pytest.raises(InternalError):
-        seal(draft, tmp_path / "never.mp4", facts_of(draft), signer)
-    assert not (tmp_path / "never.mp4").exists()
-    assert sorted(path.name for path in tmp_path.glob(".part*")) == []
+def test_a_new_leaf_leaves_old_signatures_valid(draft: Path, tmp_path: Path) -> None:
+    old = opened(tmp_path / "keys")
+    seal(draft, tmp_path / "old.mp4", facts(footage(tmp_path)), old)
+    rotate(tmp_path / "keys", password=b"secret", installation_id="house-1", now=NOW)
+    new = opened(tmp_path / "keys")
+    seal(draft, tmp_path / "new.mp4", facts(footage(tmp_path)), new)
+    assert new.chain_pem != old.chain_pem
+    assert new.root_pem == old.root_pem
+    for name in ("old.mp4", "new.mp4"):
+        assert read_manifest(tmp_path / name, new.root_pem).is_trusted
+
+
+def test_wrong_password_damage_and_expiry_are_refused_in_words(tmp_path: Path) -> None:
+    opened(tmp_path / "keys")
+    with pytest.raises(InstallationError, match="cannot be opened") as caught:
+        open_credentials(tmp_path / "keys", password=b"other", installation_id="house-1", now=NOW)
+    assert caught.value.advice
+    with pytest.raises(InstallationError, match="expired"):
+        opened(tmp_path / "keys", NOW + timedelta(days=13 * 365))
+    (tmp_path / "keys" / "chain.pem").write_bytes(b"damaged")
+    with pytest.raises(InstallationError, match="cannot be opened"):
+        opened(tmp_path / "keys")
+
+
+def raw(path: Path) -> dict[str, object]:
+    """The active manifest as the library reports it."""
+    import c2pa  # noqa: PLC0415
+
+    with path.open("rb") as file, c2pa.Reader("video/mp4", file) as reader:
+        store = json.loads(reader.json())
+    return store["manifests"][store["active_manifest"]]
+
+
+def manifest_assertion(manifest: dict[str, object], label: str) -> dict[str, object]:
+    return next(one["data"] for one in manifest["assertions"] if one["label"] == label)
