@@ -116,9 +116,8 @@ def verify(context: click.Context, files: tuple[Path, ...], report: Path | None,
         for verdict in verdicts:
             click.echo(f"{verdict.file}: {verdict.state.value}. {verdict.reason}")
             for finding in verdict.findings:
-                click.echo(
-                    f"  {finding.check:<12} {finding.outcome.value:<12} {finding.sentence} [{finding.technique}; {finding.confidence}]"
-                )
+                rests_on = f"[{finding.technique}; {finding.confidence}]"
+                click.echo(f"  {finding.check:<12} {finding.outcome.value:<12} {finding.sentence} {rests_on}")
     context.exit(exit_code(verdicts))
 
 

@@ -33,7 +33,9 @@ def frame_of(shift=(1, 1), bit_depth=8, matrix=Matrix.BT709, full_range=False, s
 
 
 FORMATS = [
-    pytest.param({"shift": shift, "bit_depth": depth, "matrix": matrix, "full_range": full}, id=f"{shift}-{depth}-{matrix.name}")
+    pytest.param(
+        {"shift": shift, "bit_depth": depth, "matrix": matrix, "full_range": full}, id=f"{shift}-{depth}-{matrix.name}"
+    )
     for shift, depth, matrix, full in [
         ((1, 1), 8, Matrix.BT709, False),
         ((1, 1), 8, Matrix.SMPTE170M, True),
