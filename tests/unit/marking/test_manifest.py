@@ -173,6 +173,15 @@ def test_footage_of_a_kind_without_manifests_is_an_ingredient_by_hash(
     assert (reading.is_trusted, reading.source_labels) == (True, (LABEL,))
 
 
+def test_footage_that_the_library_should_read_and_cannot_is_refused(
+    draft: Path, tmp_path: Path, credentials: Credentials
+) -> None:
+    (tmp_path / "footage.gif").write_bytes(b"not a picture")
+    with pytest.raises(InternalError):
+        seal(draft, tmp_path / "sealed.mp4", facts(tmp_path / "footage.gif"), credentials)
+    assert not (tmp_path / "sealed.mp4").exists()
+
+
 def test_files_without_manifest_and_cut_ones(draft: Path, tmp_path: Path, credentials: Credentials) -> None:
     assert read_manifest(draft, credentials.root_pem).state is ManifestState.ABSENT
     seal(draft, tmp_path / "sealed.mp4", facts(footage(tmp_path)), credentials)
