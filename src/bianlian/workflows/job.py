@@ -3,7 +3,8 @@
 ::
 
     OUTDIR/.bianlian/<job id>/job.json     the whole request; another request never uses these chunks
-                              chunk-00000.mp4 …   each appears only when it is whole
+                              chunk-00000.mp4 …   each appears only when it is whole,
+                              chunk-00000.json …  what was drawn in it, a moment before
                               draft.mp4, sealed.mp4
 """
 
@@ -100,6 +101,14 @@ class JobFolder:
     def chunk(self, number: int) -> Path:
         """Where a chunk is, or will be."""
         return self.path / f"chunk-{number:05d}.mp4"
+
+    def notes(self, number: int) -> Path:
+        """Where the notes on a chunk are, or will be; they are written before the chunk gets its name."""
+        return self.path / f"chunk-{number:05d}.json"
+
+    def all_notes(self) -> list[Path]:
+        """The notes on all chunks that are there, in order."""
+        return sorted(self.path.glob("chunk-*.json"))
 
     def missing(self, chunks: tuple[ChunkRange, ...]) -> tuple[ChunkRange, ...]:
         """The chunks that are still to be rendered."""

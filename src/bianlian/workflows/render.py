@@ -22,6 +22,7 @@ from bianlian.records.frame import SourceInfo
 from bianlian.records.progress import Progress, Reporter
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.job import ChunkRange, JobFolder
+from bianlian.workflows.notes import noted
 
 SPAN_CHUNKS = 16
 """Chunks that a worker renders without seeking in between: a seek decodes from the key frame before, up to ten seconds."""
@@ -112,5 +113,5 @@ def _render_span(render: Render, span: Sequence[ChunkRange], folder: JobFolder, 
     with closing(marked_frames(render, span[0].first, span[-1].stop)) as marked:
         counted = tally.counted(marked)
         for chunk in span:
-            piece = islice(counted, chunk.stop - chunk.first)
+            piece = noted(islice(counted, chunk.stop - chunk.first), folder.notes(chunk.number))
             write_chunk(piece, render.source, render.encode, folder.chunk(chunk.number))

@@ -23,7 +23,7 @@ from bianlian.records.frame import SourceInfo
 from bianlian.records.grant import Grant
 from bianlian.records.progress import Progress, Reporter
 from bianlian.screening.gate import ContentGate, GateSettings
-from bianlian.verification.release import ReleaseExpectation, check_draft
+from bianlian.verification.release import CheckedDraft, ReleaseExpectation, check_draft
 from bianlian.workflows.donors import status_index_of
 from bianlian.workflows.house import House
 from bianlian.workflows.verify import references_of, signer_of
@@ -74,11 +74,11 @@ def sealed(house: House, sealing: Sealing, draft: Path, target: Path) -> None:
 
 def checked(
     house: House, sealing: Sealing, file: Path, *, carries_watermark: bool, reporter: Reporter
-) -> tuple[Print, ...]:
+) -> CheckedDraft:
     """Read every mark back from the finished file, and let the content gate look at the result.
 
     Returns:
-        The result's fingerprint.
+        The verdict, and the result's fingerprint.
 
     Raises:
         MarksRefused: a mark is missing.
@@ -92,7 +92,7 @@ def checked(
     expectation = ReleaseExpectation(job_id=sealing.job_id, metadata=sealing.label, carries_watermark=carries_watermark)
     draft = check_draft(file, expectation, references_of(house, reporter))
     reporter.progress(Progress(stage="check", done=2, total=2, unit="passes"))
-    return draft.prints
+    return draft
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,6 +56,8 @@ class SwapRequest:
     label_eu: bool = False
     label_opening: float = 0.0
     """Seconds; 0 for the whole duration."""
+    report: bool = False
+    """Write a page with pictures beside each result; its numbers (JSON) are always written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ def swap(house: House, request: SwapRequest, reporter: Reporter) -> SwapReport:
     }
     job = FileSwap(
         house=house, players=players, production=production, space=face_space(house, reporter), style=style,
-        encode=encode, resume=request.resume,
+        encode=encode, resume=request.resume, wants_page=request.report,
     )  # fmt: skip
     outcomes: list[FileOutcome] = []
     for number, (file, output) in enumerate(zip(files, outputs, strict=True), 1):

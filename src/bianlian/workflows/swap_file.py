@@ -10,14 +10,18 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast
 from bianlian.donors.book import Donor
+from bianlian.donors.papers import TEMPLATE
 from bianlian.donors.performer import Production
 from bianlian.errors import CallerError, ConsentRefused, NothingToSwap, Refusal
 from bianlian.imaging.face_space import FaceSpace
@@ -32,16 +36,22 @@ from bianlian.media.images import write_image
 from bianlian.media.join import join
 from bianlian.media.probe import describe, sha256_of
 from bianlian.records.appearance import Appearance
+from bianlian.records.arrays import F32
 from bianlian.records.donor import Use
 from bianlian.records.face import Box
 from bianlian.records.frame import SourceInfo
 from bianlian.records.grant import Grant
 from bianlian.records.progress import Reporter
 from bianlian.tracking.store import TrackReader
+from bianlian.workflows.beside import Beside
 from bianlian.workflows.house import House
 from bianlian.workflows.job import JobFolder, chunks_of
 from bianlian.workflows.learn import appearance_of
+from bianlian.workflows.notes import noted, summed_up
+from bianlian.workflows.quality import measured
 from bianlian.workflows.render import Render, marked_frames, render_chunks
+from bianlian.workflows.report import JSON_SUFFIX, PAGE_SUFFIX, Facts, named_beside, report_bytes, told
+from bianlian.workflows.report_page import report_page
 from bianlian.workflows.sealing import Result, Sealing, checked, released, sealed
 from bianlian.workflows.tracks import sampled_faces, track_footage
 
@@ -58,6 +68,8 @@ class Player:
     donor: Donor
     appearance: Appearance
     appearance_sha256: str
+    template: F32
+    """128: what the donor enrolled with, to measure the result's likeness."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,6 +83,8 @@ class FileSwap:
     style: LabelStyle
     encode: EncodeSettings
     resume: bool
+    wants_page: bool = False
+    """A report with pictures besides the one in JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -86,11 +100,12 @@ class Permitted:
 def player_of(house: House, donor: Donor, *, level: str, reporter: Reporter) -> Player:
     """A donor at a level, learnt first if need be."""
     appearance, sha256 = appearance_of(house, donor, level=level, reporter=reporter)
-    return Player(donor=donor, appearance=appearance, appearance_sha256=sha256)
+    template = np.frombuffer(house.donors.vault.read(donor.id, TEMPLATE), "<f4").astype(np.float32)
+    return Player(donor=donor, appearance=appearance, appearance_sha256=sha256, template=template)
 
 
 def is_done(job: FileSwap, file: Path, output: Path) -> bool:
-    """Whether `output` is the released result of this very request.
+    """Whether `output` is the released result of this very request, with all that shall lie beside it.
 
     Raises:
         CallerError: something else has that name; it is not overwritten.
@@ -100,7 +115,7 @@ def is_done(job: FileSwap, file: Path, output: Path) -> bool:
     digest = sha256_of(output)
     job_id = job_id_of(job, sha256_of(file))
     if any(made.sha256 == digest and made.job_id == job_id for made in job.house.registry.outputs()):
-        return True
+        return not job.wants_page or named_beside(output, PAGE_SUFFIX).exists()
     raise CallerError(
         f"{output} exists already and is not the result of this request.",
         advice="Move it away, or choose another folder.",
@@ -190,10 +205,27 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
     finished = folder.path / f"sealed{folder.output.suffix}"
     sealed(house, sealing, draft, finished)
     widest = max(_face_heights(track, tuple(job.players)), default=0.0)
-    prints = checked(house, sealing, finished, carries_watermark=widest >= LEAST_MARKED_FACE_PX, reporter=reporter)
+    templates = {person: player.template for person, player in job.players.items()}
+    with ThreadPoolExecutor(1, thread_name_prefix="measure") as pool:
+        measuring = pool.submit(measured, source, track.folder, finished, templates, house.face_models(reporter))
+        seen = checked(house, sealing, finished, carries_watermark=widest >= LEAST_MARKED_FACE_PX, reporter=reporter)
+        measures = measuring.result()
+    begin = next(iter(track.instants(0, 1))).exact
+    summaries = summed_up(folder.all_notes(), job.players, begin)
+    donors = {person: player.donor.id for person, player in job.players.items()}
+    beside = Beside(folder.path)
+    facts = Facts(
+        job_id=permitted.job_id, level=sealing.level, source=source, output=folder.output, track=track.info, donors=donors,
+        summaries=summaries, measures=measures, dropped=dropped, label=sealing.label, verdict=seen.verdict,
+        when=house.clock(),
+    )  # fmt: skip
+    beside.write(report_bytes(facts), named_beside(folder.output, JSON_SUFFIX))
+    if job.wants_page:
+        beside.write(report_page(facts, track.folder).encode(), named_beside(folder.output, PAGE_SUFFIX))
     pairs = [(permitted.grants[person], permitted.uses[person]) for person in permitted.uses]
-    released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=prints))
-    return dropped
+    released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=seen.prints))
+    beside.publish()
+    return (*dropped, *told(summaries))
 
 
 def _draw(
@@ -202,7 +234,7 @@ def _draw(
     """Draw all that is missing and put it together; returns the draft and what could not be carried over, in words."""
     source, draft = render.source, folder.path / f"draft{folder.output.suffix}"
     if source.is_image:
-        (marked,) = marked_frames(render, 0, 1)
+        (marked,) = noted(marked_frames(render, 0, 1), folder.notes(0))
         packet = xmp_packet(sealing.label, SourceType.TRAINED.value, xmp_of(source.path))
         return draft, write_image(marked, draft, xmp=packet, source=source)
     chunks = chunks_of(track.info.frame_count)
