@@ -19,9 +19,9 @@ def luma_levels(planes: Sequence[Plane], bit_depth: int) -> F32:
     """Luma, HxW, in levels of 8 bits, from (Y,) or (R, G, B) planes or parts of them."""
     unit = np.float32(1 << (bit_depth - 8))
     if len(planes) == 1:
-        return np.divide(planes[0], unit, dtype=np.float32)
-    red, green, blue = (plane.astype(np.float32) * (weight / unit) for plane, weight in zip(planes, _LUMA, strict=True))
-    return red + green + blue
+        return planes[0].astype(np.float32) / unit
+    weighted = (plane.astype(np.float32) * weight for plane, weight in zip(planes, _LUMA, strict=True))
+    return np.asarray(sum(weighted), np.float32) / unit
 
 
 def local_deviation(luma: F32, pixels_per_canonical: float = 1.0) -> F32:
