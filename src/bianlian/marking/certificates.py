@@ -77,9 +77,7 @@ def open_credentials(folder: Path, *, password: bytes, installation_id: str, now
             advice="Restore them from your backup; deleting the folder makes new ones, which others must be told to trust.",
         ) from error
     if not isinstance(key, _Key) or leaf.not_valid_after_utc <= now:
-        raise InstallationError(
-            "The signing certificate has expired.", advice="Make a new one: bianlian keys rotate"
-        )
+        raise InstallationError("The signing certificate has expired.", advice="Make a new one: bianlian keys rotate")
     return Credentials(chain_pem=chain, root_pem=root, leaf_key=key, expires=leaf.not_valid_after_utc)
 
 

@@ -16,7 +16,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from bianlian.errors import InternalError
+from bianlian.errors import BianlianError, InternalError
 from bianlian.marking.certificates import ManifestSigner
 from bianlian.marking.metadata import AigcLabel, label_of
 from bianlian.marking.mp4_boxes import xmp_appended
@@ -112,7 +112,8 @@ def seal(draft: Path, sealed: Path, facts: ManifestFacts, signer: ManifestSigner
     A video also gets IPTC's source type as XMP, as an image has it already: the manifest covers both.
 
     Raises:
-        InternalError: the library refused; the draft is as it was.
+        InstallationError: the signer could not sign.
+        InternalError: the library refused. Either way the draft is as it was.
     """
     import c2pa  # noqa: PLC0415 - a 23 MB native library
 
@@ -123,10 +124,11 @@ def seal(draft: Path, sealed: Path, facts: ManifestFacts, signer: ManifestSigner
     # The library truncates a file that is both source and target, and writes its target in place.
     part = sealed.with_name(f".part-{sealed.name}")
     part.unlink(missing_ok=True)
+    sign = _Witness(signer)
     try:
         with (
             c2pa.Builder(json.dumps(definition), context) as builder,
-            c2pa.Signer.from_callback(signer.sign, c2pa.C2paSigningAlg.ES256, signer.chain_pem.decode()) as signing,
+            c2pa.Signer.from_callback(sign, c2pa.C2paSigningAlg.ES256, signer.chain_pem.decode()) as signing,
         ):
             if is_readable:  # then a manifest that it has goes along
                 with facts.source.open("rb") as file:
@@ -137,9 +139,26 @@ def seal(draft: Path, sealed: Path, facts: ManifestFacts, signer: ManifestSigner
             os.fsync(file.fileno())
         part.replace(sealed)
     except c2pa.C2paError as error:
+        if sign.failure:
+            raise sign.failure from error
         raise InternalError(f"the manifest could not be signed: {error}") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+class _Witness:
+    """Calls the signer and remembers why it failed: the library passes on no errors of callbacks."""
+
+    def __init__(self, signer: ManifestSigner) -> None:
+        self._signer = signer
+        self.failure: BianlianError | None = None
+
+    def __call__(self, message: bytes) -> bytes:
+        try:
+            return self._signer.sign(message)
+        except BianlianError as error:
+            self.failure = error
+            raise
 
 
 def read_manifest(path: Path, roots_pem: bytes) -> ManifestReading:

@@ -105,11 +105,10 @@ def _top_boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(type, content) of each box; less than a header at the end is QuickTime's closing zero."""
     position = 0
     while position + 8 <= len(data):
         size, kind = int.from_bytes(data[position : position + 4]), data[position + 4 : position + 8]
-        if size == 0 and position + 8 == len(data) - 4:
-            return  # QuickTime ends a udta box with four zero bytes
         if size < 8 or position + size > len(data):
             raise BadBoxes("a box is larger than the one around it")
         yield kind, data[position + 8 : position + size]
@@ -117,9 +116,10 @@ def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def _descend(data: bytes, route: tuple[bytes, ...]) -> Iterator[bytes]:
+    head, *rest = route
     for kind, content in _boxes(data):
-        if kind == route[0]:
-            yield from _descend(content, route[1:]) if len(route) > 1 else (content,)
+        if kind == head:
+            yield from _descend(content, tuple(rest)) if rest else (content,)
 
 
 def _entries(meta: bytes) -> list[tuple[str, str]]:

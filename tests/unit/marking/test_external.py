@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bianlian.errors import CallerError, InstallationError, InternalError
+from bianlian.errors import CallerError, InstallationError
 from bianlian.marking.external import ExternalSigner, read_signer
 from bianlian.marking.manifest import read_manifest, seal
 from tests.unit.marking.test_manifest import NOW, facts, footage, opened
@@ -19,7 +19,7 @@ def signer(tmp_path: Path) -> ExternalSigner:
     credentials = opened(tmp_path / "keys")
     (tmp_path / "chain.pem").write_bytes(credentials.chain_pem)
     (tmp_path / "root.pem").write_bytes(credentials.root_pem)
-    (tmp_path / "token.py").write_text(
+    (tmp_path / "hardware_key.py").write_text(
         "import sys, datetime, pathlib\n"
         "from bianlian.marking.certificates import open_credentials\n"
         f"keys = open_credentials(pathlib.Path({str(tmp_path / 'keys')!r}), password=b'secret', installation_id='x',\n"
@@ -28,7 +28,7 @@ def signer(tmp_path: Path) -> ExternalSigner:
     )
     file = tmp_path / "signer.toml"
     file.write_text(
-        f'command = ["{sys.executable}", "{tmp_path / "token.py"}"]\nchain = "chain.pem"\nroot = "root.pem"\n'
+        f'command = ["{sys.executable}", "{tmp_path / "hardware_key.py"}"]\nchain = "chain.pem"\nroot = "root.pem"\n'
     )
     return read_signer(file)
 
@@ -41,11 +41,11 @@ def test_an_external_program_can_hold_the_key(tmp_path: Path, signer: ExternalSi
 
 @pytest.mark.parametrize("program", ["import sys; sys.exit('no token')", "print('not a signature')"])
 def test_a_program_that_cannot_sign_seals_nothing(tmp_path: Path, signer: ExternalSigner, program: str) -> None:
-    (tmp_path / "token.py").write_text(program)
+    (tmp_path / "hardware_key.py").write_text(program)
     with pytest.raises(InstallationError):
         signer.sign(b"message")
     source = footage(tmp_path)
-    with pytest.raises(InternalError):
+    with pytest.raises(InstallationError):
         seal(source, tmp_path / "never.mp4", facts(source), signer)
     assert not (tmp_path / "never.mp4").exists()
     assert not list(tmp_path.glob(".part*"))
