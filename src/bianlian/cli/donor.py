@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bianlian.cli.output import print_facts, print_json, print_table, reporting
+from bianlian.cli.output import in_words, print_facts, print_json, print_table, reporting
 from bianlian.cli.rooms import house_of
 
 FILE = click.Path(path_type=Path, dir_okay=False)
@@ -134,9 +134,7 @@ def show(context: click.Context, name: str, page: Path | None, language: str, as
     if as_json:
         print_json(facts)
     else:
-        print_facts(
-            {key: value if isinstance(value, str) else ", ".join(map(str, value)) for key, value in facts.items()}
-        )
+        print_facts({name: in_words(value) for name, value in facts.items()})
 
 
 @donor.command("export")

@@ -23,57 +23,62 @@ INTERRUPTED = 130
 
 
 class ConsoleReporter:
-    """Draws progress: a live bar with rate and time left on a terminal, one line a stage elsewhere."""
+    """Draws progress: a live bar with rate and time left on a terminal, one line a finished stage everywhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._bar = Progress(
-            SpinnerColumn(), TextColumn("{task.description:<10}"), BarColumn(bar_width=28),
-            TextColumn("{task.completed:.0f}/{task.fields[total_text]} {task.fields[unit]}"),
-            TextColumn("{task.fields[rate]}"), TimeRemainingColumn(compact=True), console=console, transient=True,
-        )  # fmt: skip
-        self._tasks: dict[str, TaskID] = {}
-        self._begun: dict[str, float] = {}
-        self._done: dict[str, int] = {}
+        self._bar = _bar(console) if console.is_terminal else None
+        self._last: Step | None = None
+        self._begun = 0.0
+        self._task: TaskID | None = None
 
     def __enter__(self) -> ConsoleReporter:
-        if self._console.is_terminal:
+        if self._bar:
             self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close_stages()
-        self._bar.stop()
+        self._close_stage()
+        if self._bar:
+            self._bar.stop()
 
     def progress(self, progress: Step) -> None:
-        if progress.stage not in self._tasks:
-            self._close_stages()
-            self._begun[progress.stage] = time.monotonic()
-            self._tasks[progress.stage] = self._bar.add_task(
-                progress.stage, total=progress.total or None, unit=progress.unit, rate="", total_text="?"
-            )
-        self._done[progress.stage] = progress.done
-        self._bar.update(
-            self._tasks[progress.stage], completed=progress.done, total=progress.total or None,
-            total_text=str(progress.total or "?"), rate=self._rate(progress.stage, progress.unit),
-        )  # fmt: skip
+        if self._last is None or self._last.stage != progress.stage:
+            self._close_stage()
+            self._begun = time.monotonic()
+            if self._bar:
+                self._task = self._bar.add_task(progress.stage, total=None, unit=progress.unit, rate="", total_text="?")
+        self._last = progress
+        if self._bar and self._task is not None:
+            self._bar.update(
+                self._task, completed=progress.done, total=progress.total or None,
+                total_text=str(progress.total or "?"), rate=self._rate(progress),
+            )  # fmt: skip
 
     def say(self, sentence: str) -> None:
         self._console.print(sentence, highlight=False, soft_wrap=True)
 
-    def _rate(self, stage: str, unit: str) -> str:
-        seconds = time.monotonic() - self._begun[stage]
-        return (
-            f"{self._done[stage] / seconds:.1f} {'fps' if unit == 'frames' else unit + '/s'}" if seconds > 0.5 else ""
-        )
+    def _rate(self, progress: Step) -> str:
+        seconds = time.monotonic() - self._begun
+        unit = "fps" if progress.unit == "frames" else f"{progress.unit}/s"
+        return f"{progress.done / seconds:.1f} {unit}" if seconds > 0.5 else ""
 
-    def _close_stages(self) -> None:
-        for stage, task in self._tasks.items():
-            seconds = time.monotonic() - self._begun[stage]
-            unit = self._bar.tasks[self._bar.task_ids.index(task)].fields["unit"]
-            self.say(f"  {stage}: {self._done[stage]} {unit} in {seconds:.1f} s")
-            self._bar.remove_task(task)
-        self._tasks.clear()
+    def _close_stage(self) -> None:
+        if self._last is None:
+            return
+        seconds = time.monotonic() - self._begun
+        self.say(f"  {self._last.stage}: {self._last.done} {self._last.unit} in {seconds:.1f} s")
+        if self._bar and self._task is not None:
+            self._bar.remove_task(self._task)
+        self._last = self._task = None
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description:<10}"), BarColumn(bar_width=28),
+        TextColumn("{task.completed:.0f}/{task.fields[total_text]} {task.fields[unit]}"),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(compact=True), console=console, transient=True,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -101,6 +106,17 @@ def print_facts(facts: Mapping[str, str]) -> None:
     width = max(map(len, facts), default=0)
     for name, value in facts.items():
         click.echo(f"{name:<{width}}  {value}")
+
+
+def in_words(value: Any) -> str:
+    """A value of a JSON document on one line."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {in_words(part)}" for name, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(in_words, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "-" if value is None else str(value)
 
 
 def explain(error: BianlianError) -> None:

@@ -22,6 +22,8 @@ from bianlian.weights.catalogue import FACE_LANDMARKER
 from bianlian.workflows.house import House
 from bianlian.workflows.tracks import borrowed_track, faces_of
 
+_LEARNERS = {"draft": draft_learner, "standard": standard_learner}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learnt:
@@ -61,6 +63,7 @@ def learn(house: House, name: str, *, level: str, seed: int, reporter: Reporter)
 def appearance_of(house: House, donor: Donor, *, level: str, reporter: Reporter) -> tuple[Appearance, str]:
     """A donor's appearance at a level, learnt first if need be, and the SHA-256 of its file."""
     if not house.donors.vault.holds(donor.id, _file_name(level)):
+        require_level(level)
         reporter.say(f"{donor.name} has not been learnt at level {level} yet: learning now.")
         learn(house, donor.id, level=level, seed=0, reporter=reporter)
     content = house.donors.vault.read(donor.id, _file_name(level))
@@ -78,10 +81,14 @@ def learner_of(level: str, space: FaceSpace) -> Learner:
     Raises:
         CallerError: there is no such level.
     """
-    learners = {"draft": draft_learner, "standard": standard_learner}
-    if level not in learners:
-        raise CallerError(f"There is no level {level!r}.", advice=f"There are: {', '.join(learners)}.")
-    return learners[level](space)
+    require_level(level)
+    return _LEARNERS[level](space)
+
+
+def require_level(level: str) -> None:
+    """Raises CallerError unless there is a learner of this level."""
+    if level not in _LEARNERS:
+        raise CallerError(f"There is no level {level!r}.", advice=f"There are: {', '.join(_LEARNERS)}.")
 
 
 def _only_person(track: TrackReader) -> int:
