@@ -38,13 +38,14 @@ def check_label(pixels: PixelReadings | NoPixels) -> Claim:
             finding=_finding("label", Outcome.ABSENT, _LABEL, f"No label of ours in {label.looked} frames looked at.")
         )
     faults = label_faults(label)
+    until = f" for {label.missing_from:.2f} s" if label.seen < label.looked else ""
     share = f"{label.ink_share:.1%} of the shorter side high, contrast {label.contrast:.1f}:1"
     sentence = f"“{label.words}” in {label.seen} of {label.looked} frames looked at, {share}"
     finding = _finding(
         "label",
         Outcome.BROKEN if faults else Outcome.FOUND,
         _LABEL,
-        f"{sentence}; {'; '.join(faults)}." if faults else f"{sentence}, from the first frame on.",
+        f"{sentence}; {'; '.join(faults)}." if faults else f"{sentence}, from the first frame on{until}.",
         f"correlation {label.alike:.2f} or more, other pictures stay below 0.4",
         ink_share=f"{label.ink_share:.4f}", contrast=f"{label.contrast:.2f}", looked=str(label.looked),
         seen=str(label.seen), shown_seconds=f"{label.missing_from:.2f}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 from bianlian.errors import MarksRefused
@@ -10,7 +11,7 @@ from bianlian.marking.fingerprint import Print
 from bianlian.marking.metadata import AigcLabel
 from bianlian.marking.reading import read_labels
 from bianlian.records.verdict import Finding, Outcome, State, Verdict
-from bianlian.verification.pixels import NoPixels
+from bianlian.verification.pixels import LabelSeen, NoPixels
 from bianlian.verification.verifier import References, Verifier
 
 
@@ -22,6 +23,8 @@ class ReleaseExpectation:
     metadata: AigcLabel
     carries_watermark: bool
     """A placed face was drawn large enough, and long enough, for its mark to be read again."""
+    opening_seconds: Fraction = Fraction(0)
+    """As in `LabelStyle`: 0 asks for the visible label in every frame that is looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,9 @@ def check_draft(draft: Path, expected: ReleaseExpectation, references: Reference
         raise _refused("label", f"the pictures cannot be decoded whole: {seen.pixels.damage}")
     if claims.label.outcome is not Outcome.FOUND:
         raise _refused("label", claims.label.finding.sentence)
+    gap = _gap(seen.pixels.label, expected.opening_seconds)
+    if gap:
+        raise _refused("label", gap)
     labels = read_labels(draft)
     if labels.malformed or labels.labels != (expected.metadata,):
         raise _refused(
@@ -71,6 +77,14 @@ def check_draft(draft: Path, expected: ReleaseExpectation, references: Reference
     if seen.verdict.state not in (State.VALID, State.WITHDRAWN):
         raise _refused("manifest", seen.verdict.reason)
     return CheckedDraft(verdict=seen.verdict, prints=seen.pixels.prints)
+
+
+def _gap(label: LabelSeen, opening_seconds: Fraction) -> str:
+    """Where the label is missing though it was to be shown; empty when it is not."""
+    until = min(float(opening_seconds), label.length) if opening_seconds else label.length
+    if label.seen == label.looked or (opening_seconds and label.missing_from >= until):
+        return ""
+    return f"it is missing from {label.missing_from:.2f} s on, and was to be shown for {until:.2f} s."
 
 
 def _why(finding: Finding, is_trusted: bool, job_id: str, expected: str) -> str:

@@ -98,17 +98,15 @@ def make_workshop(folder: Path) -> Workshop:
 
 
 def make_draft(folder: Path, footage: Path, book: CodeBook, *, flaw: str = "") -> Path:
-    """Marked and joined, not sealed; `flaw` is one of "no label", "late label", "no metadata", "no watermark"."""
+    """Marked and joined, not sealed; `flaw` is one of "no label", "late label", "short label", "no metadata", "no watermark"."""
     source, job_id = describe(footage), "a job of nobody's" if flaw == "no watermark" else JOB
     plan = plan_label(source.size, [], style=LabelStyle(), start=START)
     marks = mark_frames(composites_of(source), label=plan, watermark=FaceWatermark(book, job_id))
     if flaw.endswith("label"):
         bare = FaceWatermark(book, job_id)
-        first_labelled = 10 if flaw == "late label" else FRAMES
+        labelled = {"late label": range(10, FRAMES), "short label": range(62), "no label": range(0)}[flaw]
         marks = (
-            one
-            if one.frame.index >= first_labelled
-            else MarkedFrame(composite=bare.embed(before), label_is_visible=False)
+            one if one.frame.index in labelled else MarkedFrame(composite=bare.embed(before), label_is_visible=False)
             for one, before in zip(marks, composites_of(source), strict=True)
         )
     write_chunk(marks, source, EncodeSettings(), folder / "chunk.mp4")

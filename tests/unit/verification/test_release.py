@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,7 @@ def test_another_job_and_another_label_are_refused(workshop: Workshop) -> None:
     [
         ("no label", "marks-label"),
         ("late label", "marks-label"),
+        ("short label", "marks-label"),
         ("no metadata", "marks-metadata"),
         ("no watermark", "marks-watermark"),
     ],
@@ -72,6 +74,17 @@ def test_each_missing_mark_is_named(workshop: Workshop, tmp_path: Path, flaw: st
     seal(draft, tmp_path / "sealed.mp4", facts_of(workshop.footage), workshop.credentials)
     references = workshop.references()
     assert code_of(lambda: check_draft(tmp_path / "sealed.mp4", expectation(workshop), references)) == code
+
+
+def test_a_label_of_the_opening_alone_where_it_was_asked_for(workshop: Workshop, tmp_path: Path) -> None:
+    draft = make_draft(tmp_path, workshop.footage, workshop.book, flaw="short label")
+    seal(draft, tmp_path / "sealed.mp4", facts_of(workshop.footage), workshop.credentials)
+    two = expectation(workshop, opening_seconds=Fraction(2))
+    checked = check_draft(tmp_path / "sealed.mp4", two, workshop.references())
+    assert checked.verdict.state is State.VALID
+    assert "for 2.5" in checked.verdict.findings[0].sentence
+    three = expectation(workshop, opening_seconds=Fraction(3))
+    assert code_of(lambda: check_draft(tmp_path / "sealed.mp4", three, workshop.references())) == "marks-label"
 
 
 def test_a_draft_that_is_no_media_is_a_fault_of_media(workshop: Workshop, tmp_path: Path) -> None:
