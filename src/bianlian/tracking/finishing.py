@@ -16,7 +16,7 @@ from bianlian.tracking.observation import FrameObservation, ObservedFace, Observ
 from bianlian.tracking.quality import CoverEstimate, sharpness, size_px
 from bianlian.tracking.watch import Seen
 
-DIFFERENT = 0.1
+DIFFERENT = 0.13
 """Rise of the covered share within 12 frames from which a face may be another one; dissolves raise it by 0.2 and more."""
 UNSETTLED = 36
 """Frames over which a tracklet is then cut into three: longer than most dissolves."""

@@ -22,7 +22,7 @@ from bianlian.records.arrays import F32
 from bianlian.records.face import EMBEDDING, EXPRESSIONS, LANDMARKS
 from bianlian.tracking.associate import Association, Tracklet, TrackletLog, associate
 from bianlian.tracking.gaze import gazes
-from bianlian.tracking.observation import FrameObservation
+from bianlian.tracking.observation import FrameObservation, SampledIdentity
 from bianlian.tracking.pose import PoseFit
 from bianlian.tracking.runs import RawFaces, Run, runs_of
 from bianlian.tracking.smooth import smoothed_expression, smoothed_points
@@ -150,7 +150,7 @@ class TrackWriter:
         embeddings: dict[str, F32] = {}
         persons: list[dict[str, Any]] = []
         for number, group in enumerate(association.persons, start=1):
-            samples = sorted((sample for tracklet in group for sample in tracklet.identities), key=lambda s: s.frame)
+            samples = _telling(group)
             embeddings[f"person_{number}"] = np.array([s.embedding for s in samples], np.float32).reshape(-1, EMBEDDING)
             persons.append(_person_entry(number, group, int(counts[number]), [sample.frame for sample in samples]))
         buffer = io.BytesIO()
@@ -224,6 +224,13 @@ def _nothing() -> dict[str, np.ndarray]:
         "gaze": np.zeros((0, 2), np.float32),
         "quality": np.zeros((0, 4), np.float32),
     }
+
+
+def _telling(group: tuple[Tracklet, ...]) -> list[SampledIdentity]:
+    """A person's identity samples in order of frames, without those of a face turned away, covered or blurred, if others are."""
+    samples = [sample for tracklet in group for sample in tracklet.identities]
+    least = max((sample.worth for sample in samples), default=0.0) / 2
+    return sorted((sample for sample in samples if sample.worth >= least), key=lambda sample: sample.frame)
 
 
 def _person_entry(number: int, group: tuple[Tracklet, ...], count: int, frames: list[int]) -> dict[str, Any]:
