@@ -91,6 +91,40 @@ def swap(context: click.Context, footage: tuple[Path, ...], as_json: bool, **giv
 
 
 @click.command()
+@click.argument("footage", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, metavar="SHEET.png", help="The contact sheet to write.")
+@click.option(
+    "--cast", multiple=True, required=True, metavar="N=NAME", help="Person N gets donor NAME; may be repeated."
+)
+@click.option("--performer", type=PATH, required=True, help="As for swap (TOML).")
+@click.option("--level", type=LEVELS, default="standard", show_default=True)
+@click.option("--frames", type=int, default=6, show_default=True, help="How many frames to draw.")
+@click.option("--label-language", type=click.Choice(["zh", "en", "zh+en"]), default="zh", show_default=True)
+@click.option("--json", "as_json", is_flag=True)
+@click.pass_context
+def preview(context: click.Context, footage: Path, as_json: bool, **given: Any) -> None:
+    """Draw a few frames of a swap on a contact sheet: footage above, result below. Permitted and marked like a swap.
+
+    The footage is tracked on first use; the swap then uses the same track.
+    """
+    from bianlian.workflows.preview import PreviewRequest  # noqa: PLC0415
+    from bianlian.workflows.preview import preview as run  # noqa: PLC0415
+
+    request = PreviewRequest(
+        footage=footage, sheet=given["output"], casts=_casts(given["cast"]), performer=given["performer"],
+        level=given["level"], frames=given["frames"], label_language=given["label_language"],
+    )  # fmt: skip
+    with reporting(quiet=as_json) as reporter:
+        drawn = run(house_of(context), request, reporter)
+    if as_json:
+        print_json({"sheet": str(drawn.sheet), "frames": drawn.indices, "least_confidence": drawn.least_confidence})
+    else:
+        click.echo(f"{drawn.sheet}: frames {', '.join(map(str, drawn.indices))}")
+        if drawn.least_confidence < 1:
+            click.echo("  Some of them fade to the original: the donor's capture does not show that pose.")
+
+
+@click.command()
 @click.argument("files", type=PATH, nargs=-1, required=True)
 @click.option("--report", type=PATH, help="Write a page that a person can read (HTML); one file only.")
 @click.option("--bundle", type=PATH, help="Verify by another installation's public bundle; no secrets needed.")
@@ -148,7 +182,7 @@ def bench(context: click.Context, pack: Path | None, level: tuple[str, ...], as_
         print_table(columns(), rows(results))
 
 
-COMMANDS = (people, swap, verify, bench)
+COMMANDS = (people, swap, preview, verify, bench)
 
 
 def _casts(texts: tuple[str, ...]) -> dict[int, str]:

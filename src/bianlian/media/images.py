@@ -126,6 +126,15 @@ def write_image(marked: MarkedFrame, path: Path, *, xmp: bytes, source: SourceIn
     return tuple(dropped)
 
 
+def write_picture(marked: MarkedFrame, path: Path, *, xmp: bytes) -> None:
+    """Write a marked picture that was made here, such as a contact sheet: no source, nothing to keep. Else as `write_image`."""
+    if not isinstance(marked, MarkedFrame):
+        raise InternalError(f"only marked frames are written, got {type(marked).__name__}")
+    with publishing(path) as draft:
+        picture = Image.fromarray(np.dstack(marked.frame.planes))
+        _save(picture, draft, kind=image_kind(path), xmp=xmp, profile=None, exif=b"", text={})
+
+
 def image_kind(path: Path) -> str:
     """PNG, JPEG or WEBP, from the suffix of an output name.
 

@@ -72,9 +72,7 @@ def sealed(house: House, sealing: Sealing, draft: Path, target: Path) -> None:
     seal(draft, target, facts, signer_of(house))
 
 
-def checked(
-    house: House, sealing: Sealing, file: Path, *, carries_watermark: bool, reporter: Reporter
-) -> CheckedDraft:
+def checked(house: House, sealing: Sealing, file: Path, *, carries_watermark: bool, reporter: Reporter) -> CheckedDraft:
     """Read every mark back from the finished file, and let the content gate look at the result.
 
     Returns:

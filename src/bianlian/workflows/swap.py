@@ -107,26 +107,31 @@ def swap(house: House, request: SwapRequest, reporter: Reporter) -> SwapReport:
         CallerError: the request as a whole makes no sense: no such file, donor or level; a bad performer file.
         ConsentRefused: the performer file does not allow anything.
     """
-    if not request.casts:
-        raise CallerError("Nobody is cast.", advice="For example: --cast 1=NAME")
-    style, encode = _style(request), EncodeSettings(codec=request.codec, crf=request.crf, threads=1)
-    production = parse_production(read_small(request.performer))
     files = expand(request.footage)
     outputs = output_names(files, request.output, suffix=request.suffix)
-    donors = {person: house.donors.find(name) for person, name in sorted(request.casts.items())}
-    players = {
-        person: player_of(house, donor, level=request.level, reporter=reporter) for person, donor in donors.items()
-    }
-    job = FileSwap(
-        house=house, players=players, production=production, space=face_space(house, reporter), style=style,
-        encode=encode, resume=request.resume, wants_page=request.report,
-    )  # fmt: skip
+    job = file_swap(house, request, reporter)
     outcomes: list[FileOutcome] = []
     for number, (file, output) in enumerate(zip(files, outputs, strict=True), 1):
         if len(files) > 1:
             reporter.say(f"[{number}/{len(files)}] {file.name}")
         outcomes.append(_attempt(job, file, output, reporter))
     return SwapReport(outcomes=tuple(outcomes))
+
+
+def file_swap(house: House, request: SwapRequest, reporter: Reporter) -> FileSwap:
+    """What is the same for all files of a request; donors are learnt first if need be. Raises as `swap`."""
+    if not request.casts:
+        raise CallerError("Nobody is cast.", advice="For example: --cast 1=NAME")
+    style, encode = _style(request), EncodeSettings(codec=request.codec, crf=request.crf, threads=1)
+    production = parse_production(read_small(request.performer))
+    donors = {person: house.donors.find(name) for person, name in sorted(request.casts.items())}
+    players = {
+        person: player_of(house, donor, level=request.level, reporter=reporter) for person, donor in donors.items()
+    }
+    return FileSwap(
+        house=house, players=players, production=production, space=face_space(house, reporter), style=style,
+        encode=encode, resume=request.resume, wants_page=request.report,
+    )  # fmt: skip
 
 
 def _attempt(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> FileOutcome:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -124,8 +125,13 @@ def is_done(job: FileSwap, file: Path, output: Path) -> bool:
 
 def job_id_of(job: FileSwap, source_sha256: str) -> str:
     """The job's id: the same request of the same installation has the same id, and nobody else can guess what it was."""
-    request = json.dumps(request_of(job, source_sha256), sort_keys=True).encode()
-    return hmac.digest(job.house.donors.installation.derive("jobs"), request, "sha256").hex()[:32]
+    return id_of(job.house, request_of(job, source_sha256))
+
+
+def id_of(house: House, request: Mapping[str, Any]) -> str:
+    """The id of any request that this installation is asked for."""
+    content = json.dumps(request, sort_keys=True).encode()
+    return hmac.digest(house.donors.installation.derive("jobs"), content, "sha256").hex()[:32]
 
 
 def request_of(job: FileSwap, source_sha256: str) -> dict[str, Any]:
@@ -165,16 +171,24 @@ def swap_file(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> tu
     folder.open(resume=job.resume)
     is_done = False
     try:
-        notes = _run(permission(job, job_id, source), job, folder, reporter)
+        with noting_refusals(house, folder, source):
+            notes = _run(permission(job, job_id, source), job, folder, reporter)
         is_done = True
-    except Refusal as refusal:
-        if not isinstance(refusal, ConsentRefused):  # the donors' book notes its own refusals
-            house.donors.note_refusal(refusal, house.clock(), job=job_id, source_sha256=source.sha256)
-        folder.discard()
-        raise
     finally:
         folder.close(is_done=is_done)
     return notes
+
+
+@contextmanager
+def noting_refusals(house: House, folder: JobFolder, source: SourceInfo) -> Generator[None]:
+    """Write a refusal that passes through into the ledger, and leave nothing of the job."""
+    try:
+        yield
+    except Refusal as refusal:
+        if not isinstance(refusal, ConsentRefused):  # the donors' book notes its own refusals
+            house.donors.note_refusal(refusal, house.clock(), job=folder.path.name, source_sha256=source.sha256)
+        folder.discard()
+        raise
 
 
 def permission(job: FileSwap, job_id: str, source: SourceInfo) -> Permitted:
