@@ -123,6 +123,8 @@ class Ledger:
                 row = database.execute("SELECT head FROM heads ORDER BY size DESC LIMIT 1").fetchone()
                 if row is not None:
                     write_whole(self._head_path, row[0])
+            except OSError as error:
+                raise _unusable(error) from error
             finally:
                 database.execute("ROLLBACK")
 
@@ -297,7 +299,7 @@ def _parse(seq: int, content: bytes) -> Entry:
     )
 
 
-def _unusable(error: sqlite3.OperationalError) -> InstallationError:
+def _unusable(error: sqlite3.OperationalError | OSError) -> InstallationError:
     return InstallationError(
         f"The ledger cannot be written: {error}.",
         advice="See that the disk is not full, that the data folder is yours to write, and that no other job hangs.",

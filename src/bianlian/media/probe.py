@@ -47,6 +47,19 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def require_unchanged(source: SourceInfo) -> None:
+    """Look whether a file still holds what it held when it was described.
+
+    Raises:
+        UnreadableMedia: it does not, or is gone.
+    """
+    if sha256_of(source.path) != source.sha256:
+        raise UnreadableMedia(
+            f"{source.path.name} was changed while it was worked on.",
+            advice="Nothing was released. Let nothing write to the footage, and run the command again.",
+        )
+
+
 def describe(path: Path) -> SourceInfo:
     """Look at a video or an image; its content decides what it is, not its name.
 

@@ -4,12 +4,14 @@
 
     OUTDIR/.bianlian/<job id>/job.json     the whole request; another request never uses these chunks
                               chunk-00000.mp4 …   each appears only when it is whole,
-                              chunk-00000.json …  what was drawn in it, a moment before
+                              chunk-00000.json …  what was drawn in it, a moment before,
+                              chunk-00000.sha256 … of both, a moment after: now it counts as done
                               draft.mp4, sealed.mp4
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -20,6 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bianlian.errors import CallerError, InstallationError
+from bianlian.media.publish import publishing
 from bianlian.workflows.footage import MARKER
 
 CHUNK_FRAMES = 128
@@ -75,10 +78,13 @@ class JobFolder:
             ) from error
         if not (resume and self._is_same_request()):
             shutil.rmtree(self.path, ignore_errors=True)
-        self.path.mkdir(exist_ok=True)
-        scratch = self.path / ".job.json"
-        scratch.write_text(json.dumps(self._request, indent=1, sort_keys=True))
-        scratch.replace(self.path / "job.json")
+        try:
+            with publishing(self.path / "job.json") as draft:
+                self.path.mkdir(exist_ok=True)
+                draft.write_text(json.dumps(self._request, indent=1, sort_keys=True))
+        except BaseException:
+            self._lock.release()
+            raise
 
     def close(self, *, is_done: bool) -> None:
         """Unlock; a finished job leaves nothing but its result."""
@@ -89,14 +95,15 @@ class JobFolder:
             Path(self._lock.lock_file).unlink(missing_ok=True)
             self._remove_if_empty(self.path.parent)
 
+    def tidy(self) -> None:
+        """Remove what a kill left after the result had got its name."""
+        if self.path.exists():
+            self.open(resume=False)
+            self.close(is_done=True)
+
     def discard(self) -> None:
         """Remove everything drawn so far: a refused job leaves nothing to go on with."""
         shutil.rmtree(self.path, ignore_errors=True)
-
-    @property
-    def has_leftovers(self) -> bool:
-        """Whether an earlier run of the same request left finished chunks."""
-        return self._is_same_request() and any(self.path.glob("chunk-*.mp4"))
 
     def chunk(self, number: int) -> Path:
         """Where a chunk is, or will be."""
@@ -110,9 +117,30 @@ class JobFolder:
         """The notes on all chunks that are there, in order."""
         return sorted(self.path.glob("chunk-*.json"))
 
+    def keep(self, number: int) -> None:
+        """Note what a finished chunk and its notes hold. From now on it counts as done, as long as they stay the same."""
+        with publishing(self._seal(number)) as draft:
+            draft.write_bytes(self._digest(number))
+
     def missing(self, chunks: tuple[ChunkRange, ...]) -> tuple[ChunkRange, ...]:
-        """The chunks that are still to be rendered."""
-        return tuple(chunk for chunk in chunks if not self.chunk(chunk.number).exists())
+        """The chunks that are still to be rendered: not there, or not as they were written."""
+        return tuple(chunk for chunk in chunks if not self._is_whole(chunk.number))
+
+    def _is_whole(self, number: int) -> bool:
+        try:
+            return self._seal(number).read_bytes() == self._digest(number)
+        except OSError:
+            return False
+
+    def _digest(self, number: int) -> bytes:
+        digests: list[str] = []
+        for path in (self.chunk(number), self.notes(number)):
+            with path.open("rb") as file:
+                digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+        return "\n".join(digests).encode()
+
+    def _seal(self, number: int) -> Path:
+        return self.path / f"chunk-{number:05d}.sha256"
 
     def _is_same_request(self) -> bool:
         try:

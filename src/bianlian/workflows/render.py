@@ -115,3 +115,4 @@ def _render_span(render: Render, span: Sequence[ChunkRange], folder: JobFolder, 
         for chunk in span:
             piece = noted(islice(counted, chunk.stop - chunk.first), folder.notes(chunk.number))
             write_chunk(piece, render.source, render.encode, folder.chunk(chunk.number))
+            folder.keep(chunk.number)

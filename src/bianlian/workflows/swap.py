@@ -15,6 +15,7 @@ from bianlian.errors import BianlianError, CallerError, InternalError, Refusal
 from bianlian.marking.label import Corner, LabelStyle, Language
 from bianlian.media.encode import EncodeSettings
 from bianlian.media.join import check_output
+from bianlian.media.publish import cannot_write
 from bianlian.records.progress import Reporter
 from bianlian.workflows.enrol import read_small
 from bianlian.workflows.footage import expand, output_names
@@ -145,6 +146,8 @@ def _attempt(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> Fil
         notes = swap_file(job, file, output, reporter)
     except BianlianError as error:
         return _failure(file, output, error)
+    except OSError as error:
+        return _failure(file, output, cannot_write(Path(error.filename or output), error))
     except Exception as error:  # noqa: BLE001 - the job boundary: the next file must not suffer
         _log.debug("swap failed", exc_info=error)
         return _failure(file, output, InternalError(f"a fault of the program: {type(error).__name__}: {error}"))
