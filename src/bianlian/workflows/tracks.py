@@ -19,6 +19,7 @@ from bianlian.tracking.stage import open_track, track, writer_for
 from bianlian.tracking.store import TrackReader
 from bianlian.weights.catalogue import FACE_LANDMARKER, FACE_RECOGNITION
 from bianlian.workflows.house import House
+from bianlian.workflows.prefetch import prefetched
 
 GATE_VERSION = 1
 """Goes into the ledger with each screening; footage is screened again when the gate changes."""
@@ -44,7 +45,7 @@ def track_footage(house: House, source: SourceInfo, reporter: Reporter) -> Track
             reporter.say(f"The earlier track cannot be used ({error}): tracking again.")
             shutil.rmtree(folder, ignore_errors=True)
     gate = ContentGate(house.content_detector(reporter), GateSettings(), what="footage")
-    made = _track(house, source, gate.passing(frames(source)), folder, reporter)
+    made = _track(house, source, prefetched(gate.passing(frames(source))), folder, reporter)
     facts = {"source_sha256": source.sha256, "gate": GATE_VERSION, "looks": gate.frames_seen}
     house.donors.ledger.append("screened", facts, house.clock())
     return made
@@ -74,7 +75,8 @@ def borrowed_track(
     stream = gate.passing(frames(source))
     with tempfile.TemporaryDirectory(prefix=".track-", dir=house.settings.home) as scratch:
         folder = Path(scratch) / "capture.track"
-        yield _track(house, source, passing(stream) if passing else stream, folder, reporter)
+        stream = prefetched(passing(stream) if passing else stream)
+        yield _track(house, source, stream, folder, reporter)
 
 
 def faces_of(track: TrackReader, person: int, stream: Iterable[Frame]) -> Iterator[tuple[Frame, TrackedFace]]:
