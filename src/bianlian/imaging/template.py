@@ -24,6 +24,8 @@ OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
+_SAME = 0.04
+"""Template distance, share of the side, up to which two texels count as the same part of the face."""
 _NOSE = (1, 2, 4, 5, 6, 19, 94, 168, 195, 197)
 
 
@@ -123,6 +125,21 @@ def unwrap(picture: npt.NDArray[np.generic], points: F32, template: Template) ->
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         where = (where + 0.5) * np.float32(scale) - 0.5
     return cv2.remap(picture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def unhidden(points: F32, template: Template) -> F32:
+    """side x side, 0 or 1: texels that no other part of the face stands before (a turned nose hides the cheek)."""
+    corner = points[:468, :2].min(axis=0) - 1
+    local = (points[:468] - np.append(corner, 0)).astype(np.float32)
+    scale = np.float32(min(1.0, 160 / max(float(np.ptp(local[:, 1])), 1.0)))
+    local *= scale
+    width, height = (local[:, :2].max(axis=0) + 2).astype(int)
+    front = np.nan_to_num(interpolated(local, template.uv, template.triangles, (int(height), int(width))), nan=-99.0)
+    there = cv2.remap(front, template.coordinates(local), None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    rows, columns = np.mgrid[: template.side, : template.side].astype(np.float32)
+    apart = np.hypot(there[..., 0] - columns, there[..., 1] - rows)
+    clear = (apart < template.side * _SAME).astype(np.uint8)
+    return cv2.erode(clear, np.ones((3, 3))).astype(np.float32)
 
 
 def visibility(points: F32, template: Template) -> F32:

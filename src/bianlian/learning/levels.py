@@ -12,11 +12,12 @@ from bianlian.imaging.face_space import FaceSpace, plain_skin
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import performance
 from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
-from bianlian.imaging.template import visibility
+from bianlian.imaging.template import unhidden, visibility
 from bianlian.learning.interface import Identity, Sample
 from bianlian.learning.registration import register, weighted_mean
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
+from bianlian.records.face import Face
 from bianlian.records.progress import Progress, Reporter
 
 LEAST_SAMPLES = 8
@@ -50,7 +51,7 @@ class LinearLearner:
         rest = resting_expression(faces)
         features = np.stack([performance(face, turn, rest) for face, turn in zip(faces, rotations, strict=True)])
         reporter.progress(Progress(stage="learn", done=1, total=4, unit="steps"))
-        seen = np.stack([visibility(face.points_image, space.template) for face in faces])
+        seen = np.stack([_seen(face, space) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
         mean = even_light(textures, seen, space)
         if self.registration_rounds:
@@ -77,8 +78,13 @@ def draft_learner(space: FaceSpace) -> LinearLearner:
 def standard_learner(space: FaceSpace) -> LinearLearner:
     """About a minute on two cores."""
     return LinearLearner(
-        space=space, level="standard", components=40, ridge=10.0, registration_rounds=1, sample_limit=240
+        space=space, level="standard", components=40, ridge=60.0, registration_rounds=1, sample_limit=240
     )
+
+
+def _seen(face: Face, space: FaceSpace) -> F32:
+    points = face.points_image
+    return visibility(points, space.template) * unhidden(points, space.template)
 
 
 def even_light(textures: F32, seen: F32, space: FaceSpace, *, rounds: int = 2) -> F32:
