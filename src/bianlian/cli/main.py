@@ -39,6 +39,7 @@ for command in (*donor.COMMANDS, *media.COMMANDS, *system.COMMANDS):
 
 def main() -> None:
     """Entry point of the `bianlian` program."""
+    output.end_on_sigterm()
     try:
         sys.exit(cli(standalone_mode=False, obj={}) or 0)
     except click.ClickException as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 import traceback
@@ -79,6 +80,16 @@ def _bar(console: Console) -> Progress:
         TextColumn("{task.completed:.0f}/{task.fields[total_text]} {task.fields[unit]}"),
         TextColumn("{task.fields[rate]}"), TimeRemainingColumn(compact=True), console=console, transient=True,
     )  # fmt: skip
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the program in order, as Ctrl-C does, and with the exit code that shells expect."""
+
+    def stop(number: int, _frame: object) -> NoReturn:
+        click.echo("bianlian: told to stop. Finished chunks are kept; the same command with --resume goes on.", err=True)
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
 
 
 @contextmanager

@@ -167,6 +167,15 @@ class TrackReader:
             pts = self._chunk(index // CHUNK).pts[index % CHUNK]
             yield Instant(pts=int(pts), time_base=self._time_base)
 
+    def check(self) -> None:
+        """Read every chunk's bytes against its hash.
+
+        Raises:
+            UnreadableMedia: a chunk is missing, damaged or was changed.
+        """
+        for name, sha256 in self._files:
+            self._bytes(name, sha256)
+
     def _chunk(self, number: int) -> Chunk:
         if number in self._held:
             self._held.move_to_end(number)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,6 +65,7 @@ def open_house(settings: Settings, *, passphrase: str = "", clock: Callable[[], 
     clock = clock or (lambda: datetime.now(UTC))
     try:
         settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sweep(settings.home)
         donors = Donors.open(settings.home, clock(), rng=SystemRandom(), passphrase=passphrase)
         registry = OutputRegistry.open(settings.home / "outputs.sqlite")
     except OSError as error:
@@ -72,3 +76,21 @@ def open_house(settings: Settings, *, passphrase: str = "", clock: Callable[[], 
     return House(
         settings=settings, clock=clock, donors=donors, weights=WeightStore(settings.weights), registry=registry
     )
+
+
+def _sweep(home: Path) -> None:
+    """Remove tracks in the making whose program was killed: nobody needs them, and they are biometric data."""
+    for part in (*home.glob(".track-*"), *home.glob("tracks/.*.part")):
+        maker = re.match(r".*\.?track[.-](\d+)[.-]", part.name)
+        if maker and not _is_running(int(maker[1])):
+            shutil.rmtree(part, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True

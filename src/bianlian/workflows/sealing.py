@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
+from bianlian.errors import CallerError
 from bianlian.marking.fingerprint import Print
 from bianlian.marking.manifest import ConsentFacts, ManifestFacts, SourceType, seal
 from bianlian.marking.metadata import AigcLabel, first_label
 from bianlian.media.decode import frames
 from bianlian.media.probe import describe
+from bianlian.media.publish import to_disk
 from bianlian.records.donor import Use
 from bianlian.records.face import Box
 from bianlian.records.frame import SourceInfo
@@ -108,11 +110,16 @@ def released(house: House, sealing: Sealing, pairs: Sequence[tuple[Grant, Use]],
 
     Raises:
         ConsentRefused: the consent ended while the job ran.
+        CallerError: something else got the name meanwhile.
     """
+    if result.output.exists():
+        raise CallerError(f"Somebody made {result.output} while it was worked on.", advice="Move it away, and run again.")
+    to_disk(result.file)
     sha256, md5 = _digests(result.file)
     house.donors.release(pairs, sha256, house.clock())
     house.registry.release(sealing.job_id, sha256=sha256, md5=md5, prints=result.prints, now=house.clock())
     os.replace(result.file, result.output)
+    to_disk(result.output.parent)
 
 
 def _digests(path: Path) -> tuple[str, str]:

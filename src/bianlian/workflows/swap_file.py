@@ -24,7 +24,7 @@ from bianlian.compositing.stage import Cast
 from bianlian.donors.book import Donor
 from bianlian.donors.papers import TEMPLATE
 from bianlian.donors.performer import Production
-from bianlian.errors import CallerError, ConsentRefused, NothingToSwap, Refusal
+from bianlian.errors import CallerError, ConsentRefused, MediaError, NothingToSwap, Refusal
 from bianlian.imaging.face_space import FaceSpace
 from bianlian.marking.label import LabelStyle, plan_label
 from bianlian.marking.manifest import SourceType
@@ -35,7 +35,7 @@ from bianlian.marking.xmp import xmp_packet
 from bianlian.media.encode import EncodeSettings
 from bianlian.media.images import write_image
 from bianlian.media.join import join
-from bianlian.media.probe import describe, sha256_of
+from bianlian.media.probe import describe, require_unchanged, sha256_of
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.donor import Use
@@ -171,7 +171,7 @@ def swap_file(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> tu
     folder.open(resume=job.resume)
     is_done = False
     try:
-        with noting_refusals(house, folder, source):
+        with noting_refusals(house, folder, source), naming_changes(source, folder):
             notes = _run(permission(job, job_id, source), job, folder, reporter)
         is_done = True
     finally:
@@ -188,6 +188,20 @@ def noting_refusals(house: House, folder: JobFolder, source: SourceInfo) -> Gene
         if not isinstance(refusal, ConsentRefused):  # the donors' book notes its own refusals
             house.donors.note_refusal(refusal, house.clock(), job=folder.path.name, source_sha256=source.sha256)
         folder.discard()
+        raise
+
+
+@contextmanager
+def naming_changes(source: SourceInfo, folder: JobFolder) -> Generator[None]:
+    """When a run fails because somebody changed the footage, say that, and keep nothing that was drawn from it."""
+    try:
+        yield
+    except MediaError:
+        try:
+            require_unchanged(source)
+        except MediaError:
+            folder.discard()
+            raise
         raise
 
 
@@ -237,6 +251,7 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
     if job.wants_page:
         beside.write(report_page(facts, track.folder).encode(), named_beside(folder.output, PAGE_SUFFIX))
     pairs = [(permitted.grants[person], permitted.uses[person]) for person in permitted.uses]
+    require_unchanged(source)
     released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=seen.prints))
     beside.publish()
     return (*dropped, *told(summaries))

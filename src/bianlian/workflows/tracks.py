@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from bianlian.errors import UnreadableMedia
 from bianlian.media.decode import frames
+from bianlian.media.probe import require_unchanged
 from bianlian.records.face import TrackedFace
 from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.progress import Reporter
@@ -38,14 +40,21 @@ def track_footage(house: House, source: SourceInfo, reporter: Reporter) -> Track
     folder = house.tracks / f"{source.sha256}.track"
     if folder.exists() and was_screened(house, source):
         try:
-            return open_track(
+            found = open_track(
                 folder, source_sha256=source.sha256, model_hashes=_MODEL_HASHES, settings=ObserveSettings()
             )
+            found.check()
+            return found
         except UnreadableMedia as error:
             reporter.say(f"The earlier track cannot be used ({error}): tracking again.")
             shutil.rmtree(folder, ignore_errors=True)
     gate = ContentGate(house.content_detector(reporter), GateSettings(), what="footage")
     made = _track(house, source, prefetched(gate.passing(frames(source))), folder, reporter)
+    try:
+        require_unchanged(source)
+    except UnreadableMedia:
+        shutil.rmtree(folder, ignore_errors=True)  # it shows something else than its name says
+        raise
     facts = {"source_sha256": source.sha256, "gate": GATE_VERSION, "looks": gate.frames_seen}
     house.donors.ledger.append("screened", facts, house.clock())
     return made
@@ -73,7 +82,7 @@ def borrowed_track(
     """
     gate = ContentGate(house.content_detector(reporter), GateSettings(), what="capture")
     stream = gate.passing(frames(source))
-    with tempfile.TemporaryDirectory(prefix=".track-", dir=house.settings.home) as scratch:
+    with tempfile.TemporaryDirectory(prefix=f".track-{os.getpid()}-", dir=house.settings.home) as scratch:
         folder = Path(scratch) / "capture.track"
         stream = prefetched(passing(stream) if passing else stream)
         yield _track(house, source, stream, folder, reporter)
