@@ -25,8 +25,8 @@ Locate = Callable[[Frame], Sequence[F32]]
 _RADIUS = np.hypot(BAND // 256, BAND % 256).astype(np.float32)
 _EMPHASES = tuple(np.exp(-((_RADIUS / at) ** 2)).astype(np.float32) for at in (40.0, 120.0))
 """Weight of each coefficient, for copies that lost their fine detail and for those that kept it."""
-_SMALL = 90.0
-"""Height of a face in pixels below which the trials mostly failed (docs/watermark.md)."""
+_SMALL = 80.0
+"""Height of a face in pixels below which the trials began to fail (docs/watermark.md)."""
 _PHASES = 4
 """Beginnings tried within a hop."""
 _HYPOTHESES = (2, 2, _PHASES, SLOTS, len(_EMPHASES))
@@ -217,5 +217,5 @@ class WatermarkReader:
         if not faces_read:
             return "no face was found in the frames that were read"
         if largest < _SMALL:
-            return f"the largest face is about {largest:.0f} px high; below {_SMALL:.0f} px the mark rarely survives"
+            return f"the largest face is about {largest:.0f} px high; below {_SMALL:.0f} px the mark is often lost"
         return "the faces carry no mark of an output issued here, or it was destroyed"
