@@ -34,7 +34,6 @@ from bianlian.workflows.render import Render
 from bianlian.workflows.sealing import Result, checked, released, sealed
 from bianlian.workflows.swap import SwapRequest, file_swap
 from bianlian.workflows.swap_file import (
-    LEAST_MARKED_FACE_PX,
     FileSwap,
     id_of,
     noting_refusals,
@@ -138,13 +137,15 @@ def _run(job: FileSwap, folder: JobFolder, request: PreviewRequest, reporter: Re
     whole = sealing_of(permitted, job, track)
     # The manifest speaks of the sheet: an image of its own size, with the footage as its ingredient.
     sealing = replace(
-        whole, source=replace(source, size=marked.frame.size, is_image=True), regions=tuple(map(_box_of, faces))
+        whole,
+        source=replace(source, size=marked.frame.size, is_image=True),
+        regions=tuple(map(_box_of, faces)),
+        carries_watermark=False,
     )
     draft, finished = (folder.path / f"{name}{request.sheet.suffix.lower()}" for name in ("draft", "sealed"))
     write_picture(marked, draft, xmp=xmp_packet(sealing.label, SourceType.TRAINED.value))
     sealed(house, sealing, draft, finished)
-    tallest = max((float(np.ptp(face.points_image[:, 1])) for face in faces), default=0.0)
-    seen = checked(house, sealing, finished, carries_watermark=tallest >= LEAST_MARKED_FACE_PX, reporter=reporter)
+    seen = checked(house, sealing, finished, reporter)
     pairs = [(permitted.grants[person], permitted.uses[person]) for person in permitted.uses]
     released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=seen.prints))
     return Previewed(

@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,6 +43,10 @@ class Sealing:
     """Person number → SHA-256 of the donor's appearance."""
     regions: tuple[Box, ...]
     level: str
+    opening_seconds: Fraction
+    """How long the visible label stands; 0 for the whole duration."""
+    carries_watermark: bool
+    """The mark in the face must be found again before release."""
 
     @property
     def receipts_sha256(self) -> str:
@@ -74,7 +79,7 @@ def sealed(house: House, sealing: Sealing, draft: Path, target: Path) -> None:
     seal(draft, target, facts, signer_of(house))
 
 
-def checked(house: House, sealing: Sealing, file: Path, *, carries_watermark: bool, reporter: Reporter) -> CheckedDraft:
+def checked(house: House, sealing: Sealing, file: Path, reporter: Reporter) -> CheckedDraft:
     """Read every mark back from the finished file, and let the content gate look at the result.
 
     Returns:
@@ -89,7 +94,10 @@ def checked(house: House, sealing: Sealing, file: Path, *, carries_watermark: bo
     for _ in gate.passing(frames(describe(file))):
         pass
     reporter.progress(Progress(stage="check", done=1, total=2, unit="passes"))
-    expectation = ReleaseExpectation(job_id=sealing.job_id, metadata=sealing.label, carries_watermark=carries_watermark)
+    expectation = ReleaseExpectation(
+        job_id=sealing.job_id, metadata=sealing.label, carries_watermark=sealing.carries_watermark,
+        opening_seconds=sealing.opening_seconds,
+    )  # fmt: skip
     draft = check_draft(file, expectation, references_of(house, reporter))
     reporter.progress(Progress(stage="check", done=2, total=2, unit="passes"))
     return draft
@@ -113,7 +121,9 @@ def released(house: House, sealing: Sealing, pairs: Sequence[tuple[Grant, Use]],
         CallerError: something else got the name meanwhile.
     """
     if result.output.exists():
-        raise CallerError(f"Somebody made {result.output} while it was worked on.", advice="Move it away, and run again.")
+        raise CallerError(
+            f"Somebody made {result.output} while it was worked on.", advice="Move it away, and run again."
+        )
     to_disk(result.file)
     sha256, md5 = _digests(result.file)
     house.donors.release(pairs, sha256, house.clock())

@@ -12,7 +12,7 @@ import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,8 @@ from bianlian.workflows.house import House
 from bianlian.workflows.job import JobFolder, chunks_of
 from bianlian.workflows.learn import appearance_of
 from bianlian.workflows.notes import noted, summed_up
+from bianlian.workflows.patches import INDEX as PATCH_INDEX
+from bianlian.workflows.patches import Patches
 from bianlian.workflows.quality import measured
 from bianlian.workflows.render import Render, marked_frames, render_chunks
 from bianlian.workflows.report import JSON_SUFFIX, PAGE_SUFFIX, Facts, named_beside, report_bytes, told
@@ -56,8 +58,8 @@ from bianlian.workflows.report_page import report_page
 from bianlian.workflows.sealing import Result, Sealing, checked, released, sealed
 from bianlian.workflows.tracks import sampled_faces, track_footage
 
-LEAST_MARKED_FACE_PX = 120
-"""Faces of this height carry a watermark that can be read back from a finished file (docs/watermark.md)."""
+AMPLE_FACE_PX, AMPLE_SECONDS = 160.0, 3
+"""A face of this height for this long always gives its mark back from an unharmed file (docs/watermark.md)."""
 STUDY_FRAMES = 48
 """Frames of the performer that are studied in long footage."""
 
@@ -86,6 +88,8 @@ class FileSwap:
     resume: bool
     wants_page: bool = False
     """A report with pictures besides the one in JSON."""
+    patches: Path | None = None
+    """Where patches for compositors go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,7 +110,7 @@ def player_of(house: House, donor: Donor, *, level: str, reporter: Reporter) -> 
 
 
 def is_done(job: FileSwap, file: Path, output: Path) -> bool:
-    """Whether `output` is the released result of this very request, with all that shall lie beside it.
+    """Whether `output` is the released result of this very request.
 
     Raises:
         CallerError: something else has that name; it is not overwritten.
@@ -116,11 +120,20 @@ def is_done(job: FileSwap, file: Path, output: Path) -> bool:
     digest = sha256_of(output)
     job_id = job_id_of(job, sha256_of(file))
     if any(made.sha256 == digest and made.job_id == job_id for made in job.house.registry.outputs()):
-        return not job.wants_page or named_beside(output, PAGE_SUFFIX).exists()
+        return True
     raise CallerError(
         f"{output} exists already and is not the result of this request.",
         advice="Move it away, or choose another folder.",
     )
+
+
+def lacking(job: FileSwap, output: Path) -> str:
+    """What was not asked for when the result was made, in words; empty when nothing lacks."""
+    wanted = {"page": named_beside(output, PAGE_SUFFIX)} if job.wants_page else {}
+    if job.patches:
+        wanted["patches"] = job.patches / output.name / PATCH_INDEX
+    missing = [name for name, path in wanted.items() if not path.exists()]
+    return f"\n  It has no {' and no '.join(missing)}: move it away to have it made again." if missing else ""
 
 
 def job_id_of(job: FileSwap, source_sha256: str) -> str:
@@ -227,16 +240,18 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
     track = track_footage(house, source, reporter)
     require_persons(track, source, tuple(job.players))
     house.registry.issue(permitted.job_id, key_id=house.code_book().key_id, now=house.clock())
-    render = prepared(permitted, job, track)
     sealing = sealing_of(permitted, job, track)
+    render = prepared(permitted, job, track)
+    if job.patches:
+        patches = Patches(folder.path / "patches", sealing.label, language=job.style.language)
+        render = replace(render, patches=patches)
     draft, dropped = _draw(render, sealing, track, folder, house, reporter)
     finished = folder.path / f"sealed{folder.output.suffix}"
     sealed(house, sealing, draft, finished)
-    widest = max(_face_heights(track, tuple(job.players)), default=0.0)
     templates = {person: player.template for person, player in job.players.items()}
     with ThreadPoolExecutor(1, thread_name_prefix="measure") as pool:
         measuring = pool.submit(measured, source, track.folder, finished, templates, house.face_models(reporter))
-        seen = checked(house, sealing, finished, carries_watermark=widest >= LEAST_MARKED_FACE_PX, reporter=reporter)
+        seen = checked(house, sealing, finished, reporter)
         measures = measuring.result()
     begin = next(iter(track.instants(0, 1))).exact
     summaries = summed_up(folder.all_notes(), job.players, begin)
@@ -263,11 +278,12 @@ def _draw(
     """Draw all that is missing and put it together; returns the draft and what could not be carried over, in words."""
     source, draft = render.source, folder.path / f"draft{folder.output.suffix}"
     if source.is_image:
-        (marked,) = noted(marked_frames(render, 0, 1), folder.notes(0))
+        (marked,) = noted(render.patches.through(marked_frames(render, 0, 1), 0), folder.notes(0))
         packet = xmp_packet(sealing.label, SourceType.TRAINED.value, xmp_of(source.path))
         return draft, write_image(marked, draft, xmp=packet, source=source)
     chunks = chunks_of(track.info.frame_count)
-    missing = folder.missing(chunks)
+    whole = set(chunks).difference(folder.missing(chunks))
+    missing = tuple(chunk for chunk in chunks if chunk not in whole or not render.patches.holds(chunk.number))
     if len(missing) < len(chunks):
         reporter.say(f"Going on: {len(chunks) - len(missing)} of {len(chunks)} chunks were done.")
     render_chunks(render, missing, folder, workers=house.settings.workers, reporter=reporter)
@@ -281,8 +297,15 @@ def sealing_of(permitted: Permitted, job: FileSwap, track: TrackReader) -> Seali
     level = next(iter(job.players.values())).appearance.level
     return Sealing(
         job_id=permitted.job_id, source=permitted.source, grants=permitted.grants, appearances=appearances,
-        regions=regions, level=level,
+        regions=regions, level=level, opening_seconds=job.style.opening_seconds,
+        carries_watermark=_carries_watermark(permitted.source, track, tuple(job.players)),
     )  # fmt: skip
+
+
+def _carries_watermark(source: SourceInfo, track: TrackReader, persons: Sequence[int]) -> bool:
+    """Whether a replaced face is to be seen large enough for so long that its mark must come back from the finished file."""
+    large = sum(box.height >= AMPLE_FACE_PX for box in _boxes(track, persons))
+    return large >= AMPLE_SECONDS * source.average_rate > 0
 
 
 def _region_of(track: TrackReader, person: int) -> tuple[Box, ...]:
@@ -291,10 +314,6 @@ def _region_of(track: TrackReader, person: int) -> tuple[Box, ...]:
     for box in _boxes(track, (person,)):
         union = box if union is None else union.around(box)
     return () if union is None else (union,)
-
-
-def _face_heights(track: TrackReader, persons: Sequence[int]) -> Iterator[float]:
-    return (box.height for box in _boxes(track, persons))
 
 
 def _boxes(track: TrackReader, persons: Sequence[int]) -> Iterator[Box]:
