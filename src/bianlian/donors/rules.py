@@ -11,7 +11,7 @@ from types import MappingProxyType
 def _reach() -> Mapping[str, float]:
     return MappingProxyType({
         "turn-left": math.radians(15), "turn-right": math.radians(15), "look-up": math.radians(9), "look-down": math.radians(9),
-        "open-mouth": 0.24, "close-eyes": 0.24, "smile": 0.24, "raise-brows": 0.45,
+        "open-mouth": 0.24, "close-eyes": 0.24, "smile": 0.18, "raise-brows": 0.45,
     })  # fmt: skip
 
 

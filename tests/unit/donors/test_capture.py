@@ -82,7 +82,7 @@ ATTACKS: dict[str, tuple[Callable[[], list[Moment]], str]] = {
     "face hidden": (hidden, "capture-face-lost"),
     "jump": (jumping, "capture-jump"),
     "no calm start": (lambda: take(ASKED)[20:], "capture-no-neutral"),
-    "acts too small": (lambda: take(ASKED, far=0.3), "capture-missing-act"),
+    "acts too small": (lambda: take(ASKED, far=0.2), "capture-missing-act"),
     "an act of seven seconds": (lambda: take(ASKED, hold=6.0), "capture-act-slow"),
     "long pause": (lambda: neutral(1, 7) + take(ASKED), "capture-act-late"),
     "no talk": (lambda: take(ASKED, seconds=3), "capture-talk-length"),
