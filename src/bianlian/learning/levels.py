@@ -78,7 +78,7 @@ def draft_learner(space: FaceSpace) -> LinearLearner:
 def standard_learner(space: FaceSpace) -> LinearLearner:
     """About a minute on two cores."""
     return LinearLearner(
-        space=space, level="standard", components=40, ridge=60.0, registration_rounds=1, sample_limit=240
+        space=space, level="standard", components=40, ridge=200.0, registration_rounds=1, sample_limit=240
     )
 
 

@@ -1,0 +1,153 @@
+"""Composing: who may be drawn, where pixels may change, and that chunks make no difference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import cv2
+import numpy as np
+import pytest
+
+from bianlian.compositing.performer import Performer, study
+from bianlian.compositing.stage import LEAD_IN, Cast, compose
+from bianlian.errors import ConsentRefused, InternalError
+from bianlian.imaging.colour import rgb_from_frame
+from bianlian.learning.interface import Identity
+from bianlian.learning.levels import draft_learner
+from bianlian.learning.samples import collect
+from bianlian.records.appearance import Appearance
+from bianlian.records.composite import Composite
+from bianlian.records.face import Pose, TrackedFace
+from bianlian.records.frame import Frame
+from bianlian.records.progress import Silent
+from tests.faces import COMMITMENT, DONOR_ID, grant, space, tracked
+
+FOOTAGE = "demo/demo_footage.mp4"
+COUNT = 8
+
+
+@cache
+def appearance() -> Appearance:
+    samples = collect(tracked("demo/demo_donor_talk.mp4", 24, 0, 6), space(), limit=24)
+    identity = Identity(donor_id=DONOR_ID, template_commitment=COMMITMENT)
+    return draft_learner(space()).fit(samples, identity, seed=0, reporter=Silent())
+
+
+@cache
+def performer() -> Performer:
+    return study(tracked(FOOTAGE, 12, 0, 10), space())
+
+
+def cast() -> dict[int, Cast]:
+    return {1: Cast(grant=grant(), appearance=appearance(), performer=performer())}
+
+
+def footage() -> list[tuple[Frame, tuple[TrackedFace, ...]]]:
+    return [(frame, (face,)) for frame, face in tracked(FOOTAGE, COUNT)]
+
+
+@cache
+def composed() -> tuple[Composite, ...]:
+    return tuple(compose(footage(), cast(), space()))
+
+
+def test_only_pixels_under_the_matte_change() -> None:
+    for (frame, _), composite in zip(footage(), composed(), strict=True):
+        (placed,) = composite.faces
+        matte = np.zeros(frame.size, np.uint8)
+        rows, columns = placed.matte.shape
+        matte[placed.top : placed.top + rows, placed.left : placed.left + columns] = placed.matte
+        assert (matte > 200).sum() > 5000
+        assert np.array_equal(composite.frame.planes[0][matte == 0], frame.planes[0][matte == 0])
+        shared = cv2.dilate(matte, np.ones((3, 3)))[::2, ::2]
+        for own, new in zip(frame.planes[1:], composite.frame.planes[1:], strict=True):
+            assert np.array_equal(new[shared == 0], own[shared == 0])
+        assert (composite.frame.planes[0] != frame.planes[0]).sum() > 5000
+
+
+def test_chunks_join_to_the_same_frames() -> None:
+    begin = 5
+    tail = list(compose(footage()[begin - LEAD_IN :], cast(), space()))[LEAD_IN:]
+    for whole, part in zip(composed()[begin:], tail, strict=True):
+        for own, other in zip(whole.frame.planes, part.frame.planes, strict=True):
+            assert np.array_equal(own, other)
+
+
+def test_the_skin_keeps_the_light_of_the_footage() -> None:
+    (frame, _), composite = footage()[0], composed()[0]
+    (placed,) = composite.faces
+    rows, columns = placed.matte.shape
+    box = (slice(placed.top, placed.top + rows), slice(placed.left, placed.left + columns))
+    before, after = (
+        rgb_from_frame(frame)[box][placed.matte > 200],
+        rgb_from_frame(composite.frame)[box][placed.matte > 200],
+    )
+    assert np.abs(np.median(before, axis=0) - np.median(after, axis=0)).max() < 25
+
+
+def test_who_is_not_cast_keeps_every_bit() -> None:
+    frame, (face,) = footage()[0]
+    other = replace(face, person=2)
+    (composite,) = compose([(frame, (other,))], cast(), space())
+    assert composite.frame is frame
+    assert composite.faces == ()
+
+
+def test_a_head_beyond_the_capture_fades_to_the_original_with_a_reason() -> None:
+    frame, (tracked_face,) = footage()[0]
+    face = tracked_face.face
+    turn = cv2.Rodrigues(np.array([0.0, 1.4, 0.0]))[0]
+    centre = face.points_image.mean(axis=0)
+    points = ((face.points_image - centre) @ turn.T + centre).astype(np.float32)
+    flip = np.diag([1.0, -1.0, -1.0])
+    pose = Pose(rotation=(flip @ turn @ flip @ face.pose.rotation).astype(np.float32))
+    gone = replace(tracked_face, face=replace(face, points_image=points, pose=pose))
+    (composite,) = compose([(frame, (gone,))], cast(), space())
+    (placed,) = composite.faces
+    assert placed.confidence == 0
+    assert "turned" in placed.fade_reason
+    assert np.array_equal(composite.frame.planes[0], frame.planes[0])
+
+
+def test_a_hand_stays_in_front() -> None:
+    frame, (face,) = footage()[0]
+    points = face.face.points_image
+    x, y = (int(v) for v in points[50, :2])
+    reach = int(face.face.quality.size_px * 0.13)
+    planes = [plane.copy() for plane in frame.planes]
+    planes[0][y - reach : y + reach, x - reach : x + reach] = 30
+    for plane in planes[1:]:
+        plane[(y - reach) // 2 : (y + reach) // 2, (x - reach) // 2 : (x + reach) // 2] = 128
+    hidden = replace(frame, planes=(planes[0], planes[1], planes[2]))
+    (composite,) = compose([(hidden, (face,))], cast(), space())
+    (placed,) = composite.faces
+    matte = placed.matte[
+        y - placed.top - reach // 3 : y - placed.top + reach // 3,
+        x - placed.left - reach // 3 : x - placed.left + reach // 3,
+    ]
+    (clear,) = composed()[0].faces
+    assert matte.mean() < 60
+    assert clear.matte[y - clear.top, x - clear.left] > 150
+
+
+def test_a_grant_for_another_donor_draws_nobody() -> None:
+    with pytest.raises(ConsentRefused):
+        Cast(grant=grant(donor_id="somebody-else"), appearance=appearance(), performer=performer())
+
+
+def test_a_grant_for_another_enrolment_draws_nobody() -> None:
+    with pytest.raises(ConsentRefused):
+        Cast(grant=grant(commitment="older"), appearance=appearance(), performer=performer())
+
+
+def test_a_grant_for_another_person_draws_nobody() -> None:
+    wrong = Cast(grant=grant(person=2), appearance=appearance(), performer=performer())
+    with pytest.raises(InternalError):
+        list(compose(footage()[:1], {1: wrong}, space()))
+
+
+def test_a_performer_survives_its_file() -> None:
+    read = Performer.from_bytes(performer().to_bytes())
+    assert np.array_equal(read.neutral, performer().neutral)
+    assert np.array_equal(read.tolerance, performer().tolerance)

@@ -1,0 +1,45 @@
+"""The flat face: unwrapping and drawing undo each other, and nothing is folded over."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from bianlian.imaging.template import unhidden, unwrap, visibility
+from tests.faces import faces_of, space
+from tests.material import pictures
+
+CLIP = "demo/demo_footage.mp4"
+
+
+def test_every_triangle_keeps_its_side_when_mouth_and_eyes_are_opened() -> None:
+    template = space().template
+    assert (np.sign(template.areas) == space().front).mean() > 0.99
+
+
+def test_drawing_an_unwrapped_face_gives_the_picture_back() -> None:
+    (picture,), (tracked,) = pictures(CLIP, 1), faces_of(CLIP, 1)
+    points = tracked.face.points_image[:468]
+    texture = unwrap(picture, points, space().template)
+    where, share = space().drawn(points, picture.shape[:2])
+    drawn = cv2.remap(texture, where, None, cv2.INTER_LINEAR)
+    inner = share > 0.5
+    assert inner.sum() > 2000
+    assert np.abs(drawn[inner].astype(float) - picture[inner]).mean() < 6
+
+
+def test_outside_the_face_nothing_is_drawn() -> None:
+    (tracked,) = faces_of(CLIP, 1)
+    where, share = space().drawn(tracked.face.points_image[:468] + np.float32(5000), (64, 64))
+    assert not share.any()
+    assert (where == -9).all()
+
+
+def test_the_far_side_of_a_turned_face_is_unseen() -> None:
+    turned = max(faces_of("demo/demo_donor_acts.mp4", 4, 8, 4), key=lambda t: abs(t.face.pose.yaw)).face
+    assert abs(turned.pose.yaw) > 0.3
+    seen = visibility(turned.points_image, space().template) * unhidden(turned.points_image, space().template)
+    left, right = seen[:, :40].mean(), seen[:, -40:].mean()
+    # Turned to their own left, a person shows the viewer their right cheek, which is on the left of the template.
+    assert (left > right) == (turned.pose.yaw > 0)
+    assert abs(left - right) > 0.1
