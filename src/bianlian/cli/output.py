@@ -21,6 +21,7 @@ from bianlian.records.progress import Progress as Step
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it (128 + SIGINT)."""
+_GO_ON = "Finished chunks of a swap are kept; the same command with --resume goes on."
 
 
 class ConsoleReporter:
@@ -86,7 +87,7 @@ def end_on_sigterm() -> None:
     """Let SIGTERM end the program in order, as Ctrl-C does, and with the exit code that shells expect."""
 
     def stop(number: int, _frame: object) -> NoReturn:
-        click.echo("bianlian: told to stop. Finished chunks are kept; the same command with --resume goes on.", err=True)
+        click.echo(f"bianlian: told to stop. {_GO_ON}", err=True)
         sys.exit(128 + number)
 
     signal.signal(signal.SIGTERM, stop)
@@ -145,7 +146,7 @@ def fail(error: BaseException, *, verbose: bool) -> NoReturn:
         explain(error)
         sys.exit(error.exit_code)
     if isinstance(error, KeyboardInterrupt):
-        click.echo("bianlian: stopped. Finished chunks are kept; the same command with --resume goes on.", err=True)
+        click.echo(f"bianlian: stopped. {_GO_ON}", err=True)
         sys.exit(INTERRUPTED)
     click.echo(f"bianlian: a fault of the program: {type(error).__name__}: {error}", err=True)
     click.echo("  Run it again with --verbose and report what it prints.", err=True)

@@ -120,6 +120,7 @@ def is_done(job: FileSwap, file: Path, output: Path) -> bool:
     digest = sha256_of(output)
     job_id = job_id_of(job, sha256_of(file))
     if any(made.sha256 == digest and made.job_id == job_id for made in job.house.registry.outputs()):
+        JobFolder(output=output, job_id=job_id, request={}).tidy()
         return True
     raise CallerError(
         f"{output} exists already and is not the result of this request.",
