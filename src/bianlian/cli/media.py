@@ -62,6 +62,7 @@ def people(context: click.Context, footage: Path, output: Path | None, as_json: 
 @click.option(
     "--label-opening", type=float, default=0.0, metavar="SECONDS", help="Label at the opening only: artistic works."
 )
+@click.option("--patch", type=FOLDER, help="For compositors: folder for the marked face patches, 16-bit PNG with mattes.")
 @click.option("--report", is_flag=True, help="Beside each result a page with pictures; its numbers are always written.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
@@ -78,7 +79,7 @@ def swap(context: click.Context, footage: tuple[Path, ...], as_json: bool, **giv
         level=given["level"], resume=given["resume"], suffix=f".{given['container']}" if given["container"] else "",
         codec=given["codec"], crf=given["crf"], label_language=given["label_language"],
         label_corner=given["label_corner"], label_eu=given["label_eu"], label_opening=given["label_opening"],
-        report=given["report"],
+        report=given["report"], patches=given["patch"],
     )  # fmt: skip
     with reporting(quiet=as_json) as reporter:
         report = run(house_of(context), request, reporter)

@@ -21,7 +21,7 @@ from bianlian.marking.stage import mark_frames
 from bianlian.marking.xmp import xmp_packet
 from bianlian.media.decode import frames
 from bianlian.media.images import image_kind, write_picture
-from bianlian.media.probe import describe
+from bianlian.media.probe import describe, sha256_of
 from bianlian.records.arrays import U8
 from bianlian.records.composite import Composite, MarkedFrame, PlacedFace
 from bianlian.records.face import EXPRESSION_NAMES, Box, Face
@@ -66,7 +66,7 @@ class PreviewRequest:
 
     footage: Path
     sheet: Path
-    """PNG, JPEG or WebP; replaced if it is there."""
+    """PNG, JPEG or WebP; an earlier preview is replaced."""
     casts: Mapping[int, str]
     performer: Path
     level: str = "standard"
@@ -102,6 +102,7 @@ def preview(house: House, request: PreviewRequest, reporter: Reporter) -> Previe
         MediaError: the footage cannot be used.
     """
     image_kind(request.sheet)
+    _require_room(house, request.sheet)
     if not 1 <= request.frames <= MOST_FRAMES:
         raise CallerError(f"A preview has 1 to {MOST_FRAMES} frames, not {request.frames}.")
     asked = SwapRequest(
@@ -117,6 +118,16 @@ def preview(house: House, request: PreviewRequest, reporter: Reporter) -> Previe
             return _run(job, folder, request, reporter)
     finally:
         folder.close(is_done=True)  # there is nothing to go on with
+
+
+def _require_room(house: House, sheet: Path) -> None:
+    """An earlier preview may be replaced, nothing else."""
+    if sheet.exists():
+        digest = sha256_of(sheet)
+        if not any(made.sha256 == digest for made in house.registry.outputs()):
+            raise CallerError(
+                f"{sheet} exists already and is not ours.", advice="Move it away, or choose another name."
+            )
 
 
 def _run(job: FileSwap, folder: JobFolder, request: PreviewRequest, reporter: Reporter) -> Previewed:
@@ -147,6 +158,7 @@ def _run(job: FileSwap, folder: JobFolder, request: PreviewRequest, reporter: Re
     sealed(house, sealing, draft, finished)
     seen = checked(house, sealing, finished, reporter)
     pairs = [(permitted.grants[person], permitted.uses[person]) for person in permitted.uses]
+    request.sheet.unlink(missing_ok=True)
     released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=seen.prints))
     return Previewed(
         sheet=request.sheet, indices=indices, least_confidence=min((face.confidence for face in faces), default=0.0)

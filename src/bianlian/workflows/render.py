@@ -23,6 +23,7 @@ from bianlian.records.progress import Progress, Reporter
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.job import ChunkRange, JobFolder
 from bianlian.workflows.notes import noted
+from bianlian.workflows.patches import NoPatches, PatchTap
 
 SPAN_CHUNKS = 16
 """Chunks that a worker renders without seeking in between: a seek decodes from the key frame before, up to ten seconds."""
@@ -40,6 +41,7 @@ class Render:
     label: Label
     watermark: FrameMark
     encode: EncodeSettings
+    patches: PatchTap = field(default_factory=NoPatches)
 
 
 def marked_frames(render: Render, first: int, stop: int) -> Generator[MarkedFrame]:
@@ -113,6 +115,7 @@ def _render_span(render: Render, span: Sequence[ChunkRange], folder: JobFolder, 
     with closing(marked_frames(render, span[0].first, span[-1].stop)) as marked:
         counted = tally.counted(marked)
         for chunk in span:
-            piece = noted(islice(counted, chunk.stop - chunk.first), folder.notes(chunk.number))
-            write_chunk(piece, render.source, render.encode, folder.chunk(chunk.number))
+            piece = render.patches.through(islice(counted, chunk.stop - chunk.first), chunk.number)
+            noting = noted(piece, folder.notes(chunk.number))
+            write_chunk(noting, render.source, render.encode, folder.chunk(chunk.number))
             folder.keep(chunk.number)

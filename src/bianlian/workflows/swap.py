@@ -21,7 +21,7 @@ from bianlian.workflows.enrol import read_small
 from bianlian.workflows.footage import expand, output_names
 from bianlian.workflows.house import House
 from bianlian.workflows.learn import face_space
-from bianlian.workflows.swap_file import FileSwap, is_done, player_of, swap_file
+from bianlian.workflows.swap_file import FileSwap, is_done, lacking, player_of, swap_file
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +59,8 @@ class SwapRequest:
     """Seconds; 0 for the whole duration."""
     report: bool = False
     """Write a page with pictures beside each result; its numbers (JSON) are always written."""
+    patches: Path | None = None
+    """Folder for the marked face patches of each result, for compositors."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ def file_swap(house: House, request: SwapRequest, reporter: Reporter) -> FileSwa
     return FileSwap(
         house=house, players=players, production=production, space=face_space(house, reporter), style=style,
         encode=encode, resume=request.resume, wants_page=request.report,
+        patches=request.patches,
     )  # fmt: skip
 
 
@@ -141,7 +144,7 @@ def _attempt(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> Fil
         if output.suffix.lower() in (".mp4", ".mov"):
             check_output(output)
         if is_done(job, file, output):
-            sentence = f"{file.name}: done before, skipped: {output}"
+            sentence = f"{file.name}: done before, skipped: {output}{lacking(job, output)}"
             return FileOutcome(file=file, output=output, status=Status.SKIPPED, sentence=sentence)
         notes = swap_file(job, file, output, reporter)
     except BianlianError as error:

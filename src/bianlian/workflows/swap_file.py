@@ -60,6 +60,8 @@ from bianlian.workflows.tracks import sampled_faces, track_footage
 
 AMPLE_FACE_PX, AMPLE_SECONDS = 160.0, 3
 """A face of this height for this long always gives its mark back from an unharmed file (docs/watermark.md)."""
+PATCHES = "patches"
+"""Folder within the job's in which patches wait."""
 STUDY_FRAMES = 48
 """Frames of the performer that are studied in long footage."""
 
@@ -244,7 +246,8 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
     sealing = sealing_of(permitted, job, track)
     render = prepared(permitted, job, track)
     if job.patches:
-        patches = Patches(folder.path / "patches", sealing.label, language=job.style.language)
+        job.patches.mkdir(parents=True, exist_ok=True)
+        patches = Patches(folder.path / PATCHES, sealing.label, house.donors.installation, language=job.style.language)
         render = replace(render, patches=patches)
     draft, dropped = _draw(render, sealing, track, folder, house, reporter)
     finished = folder.path / f"sealed{folder.output.suffix}"
@@ -257,19 +260,22 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
     begin = next(iter(track.instants(0, 1))).exact
     summaries = summed_up(folder.all_notes(), job.players, begin)
     donors = {person: player.donor.id for person, player in job.players.items()}
-    beside = Beside(folder.path)
     facts = Facts(
         job_id=permitted.job_id, level=sealing.level, source=source, output=folder.output, track=track.info, donors=donors,
         summaries=summaries, measures=measures, dropped=dropped, label=sealing.label, verdict=seen.verdict,
         when=house.clock(),
     )  # fmt: skip
-    beside.write(report_bytes(facts), named_beside(folder.output, JSON_SUFFIX))
-    if job.wants_page:
-        beside.write(report_page(facts, track.folder).encode(), named_beside(folder.output, PAGE_SUFFIX))
     pairs = [(permitted.grants[person], permitted.uses[person]) for person in permitted.uses]
-    require_unchanged(source)
-    released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=seen.prints))
-    beside.publish()
+    with Beside(folder.path) as beside:
+        beside.write(report_bytes(facts), named_beside(folder.output, JSON_SUFFIX))
+        if job.wants_page:
+            beside.write(report_page(facts, track.folder).encode(), named_beside(folder.output, PAGE_SUFFIX))
+        if job.patches:
+            render.patches.finish(permitted.job_id, folder.output.name, render.label)
+            beside.hold(folder.path / PATCHES, job.patches / folder.output.name)
+        require_unchanged(source)
+        released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=seen.prints))
+        beside.publish()
     return (*dropped, *told(summaries))
 
 
