@@ -5,7 +5,7 @@ Frames pass by one at a time, so memory does not grow with the length of the fil
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -100,12 +100,23 @@ class NoPixels:
     error: MediaError
 
 
-def read_pixels(source: SourceInfo, keys: WatermarkKeys | NoWatermarkKeys) -> PixelReadings | NoPixels:
-    """Decode a file once, sampled, and read all that its pixels hold."""
+Passing = Callable[[Iterator[Frame]], Iterator[Frame]]
+"""Sees every frame that is looked at, and hands it on."""
+
+
+def as_they_come(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Nobody else looks."""
+    return frames
+
+
+def read_pixels(
+    source: SourceInfo, keys: WatermarkKeys | NoWatermarkKeys, passing: Passing = as_they_come
+) -> PixelReadings | NoPixels:
+    """Decode a file once, sampled, and read all that its pixels hold; `passing` looks on."""
     watch = _Watch(source.size)
-    with closing(watch.through(sampled(source, SAMPLE_EVERY))) as passing:
-        watermark = keys.reader.read(passing, keys.locate, keys.job_ids) if isinstance(keys, WatermarkKeys) else keys
-        for _ in passing:  # the reader stops when it is sure; the others want the rest
+    with closing(watch.through(passing(sampled(source, SAMPLE_EVERY)))) as stream:
+        watermark = keys.reader.read(stream, keys.locate, keys.job_ids) if isinstance(keys, WatermarkKeys) else keys
+        for _ in stream:  # the reader stops when it is sure; the others want the rest
             pass
     if watch.damage and not watch.prints:
         return NoPixels(reason=str(watch.damage), error=watch.damage)

@@ -11,7 +11,7 @@ from bianlian.marking.fingerprint import Print
 from bianlian.marking.metadata import AigcLabel
 from bianlian.marking.reading import read_labels
 from bianlian.records.verdict import Finding, Outcome, State, Verdict
-from bianlian.verification.pixels import LabelSeen, NoPixels
+from bianlian.verification.pixels import LabelSeen, NoPixels, Passing, as_they_come
 from bianlian.verification.verifier import References, Verifier
 
 
@@ -36,7 +36,9 @@ class CheckedDraft:
     """Its fingerprint, for the registry of outputs."""
 
 
-def check_draft(draft: Path, expected: ReleaseExpectation, references: References) -> CheckedDraft:
+def check_draft(
+    draft: Path, expected: ReleaseExpectation, references: References, passing: Passing = as_they_come
+) -> CheckedDraft:
     """Read all marks back from a sealed draft, with the readers of `verify`.
 
     A watermark that cannot be found though a face could carry it is a refusal only where so much face was read that a whole
@@ -44,13 +46,14 @@ def check_draft(draft: Path, expected: ReleaseExpectation, references: Reference
 
     Args:
         draft: the sealed file under its temporary name, with the suffix that it will keep.
+        passing: sees the decoded frames: the content gate's place.
         references: this installation's; `outputs` need not hold the job yet.
 
     Raises:
         MarksRefused: codes marks-label, marks-metadata, marks-manifest, marks-watermark; what is missing is in the message.
         MediaError: the draft cannot be opened or decoded whole.
     """
-    seen = Verifier(references).examine(draft)
+    seen = Verifier(references).examine(draft, passing)
     if isinstance(seen.pixels, NoPixels):
         raise seen.pixels.error
     claims = seen.claims

@@ -25,9 +25,11 @@ from bianlian.verification.claims import Claims, ConsentState, jobs_named
 from bianlian.verification.pixels import (
     NoPixels,
     NoWatermarkKeys,
+    Passing,
     PixelReadings,
     Still,
     WatermarkKeys,
+    as_they_come,
     read_pixels,
 )
 from bianlian.verification.policy import decide
@@ -74,8 +76,8 @@ class Verifier:
         """
         return self.examine(path).verdict
 
-    def examine(self, path: Path) -> Examination:
-        """The verdict on one file with the claims and frames that it rests on.
+    def examine(self, path: Path, passing: Passing = as_they_come) -> Examination:
+        """The verdict on one file with the claims and frames that it rests on; `passing` sees the decoded frames.
 
         Raises:
             MediaError: it cannot be opened, or it is no media and carries no mark.
@@ -85,7 +87,7 @@ class Verifier:
             check_metadata(read_labels(path)),
             check_manifest(read_manifest(path, references.roots_pem)),
         )
-        pixels = _pixels(path, references.watermark)
+        pixels = _pixels(path, references.watermark, passing)
         fingerprint = check_fingerprint(sha256, pixels, references.outputs())
         says_something = any(
             claim.is_ours or claim.outcome is Outcome.FOUND for claim in (metadata, manifest, fingerprint)
@@ -119,8 +121,8 @@ def findings_of(claims: Claims) -> tuple[Finding, ...]:
     )
 
 
-def _pixels(path: Path, keys: WatermarkKeys | NoWatermarkKeys) -> PixelReadings | NoPixels:
+def _pixels(path: Path, keys: WatermarkKeys | NoWatermarkKeys, passing: Passing) -> PixelReadings | NoPixels:
     try:
-        return read_pixels(describe(path), keys)
+        return read_pixels(describe(path), keys, passing)
     except MediaError as error:
         return NoPixels(reason=str(error), error=error)

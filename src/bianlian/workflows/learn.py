@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bianlian.donors.book import CAPTURE, Donor
-from bianlian.errors import CallerError, NothingToSwap
+from bianlian.errors import CallerError, ConsentRefused, NothingToSwap
 from bianlian.imaging.face_space import FaceSpace, build_face_space
 from bianlian.learning.interface import Identity, Learner
 from bianlian.learning.levels import draft_learner, standard_learner
@@ -44,9 +44,14 @@ def learn(house: House, name: str, *, level: str, seed: int, reporter: Reporter)
 
     Raises:
         CallerError: no such donor or level.
+        ConsentRefused: the consent has ended.
         NothingToSwap: the capture shows too little.
     """
     donor = house.donors.find(name)
+    if donor.receipt.scope.until < house.clock():
+        raise ConsentRefused(
+            f"The consent of {donor.name} has ended.", code="scope-expired", advice="Ask the donor for a new consent."
+        )
     space = face_space(house, reporter)
     learner = learner_of(level, space)
     with house.donors.vault.borrowed(donor.id, CAPTURE) as path:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
@@ -17,18 +17,17 @@ from bianlian.errors import CallerError
 from bianlian.marking.fingerprint import Print
 from bianlian.marking.manifest import ConsentFacts, ManifestFacts, SourceType, seal
 from bianlian.marking.metadata import AigcLabel, first_label
-from bianlian.media.decode import frames
-from bianlian.media.probe import describe
 from bianlian.media.publish import to_disk
 from bianlian.records.donor import Use
 from bianlian.records.face import Box
-from bianlian.records.frame import SourceInfo
+from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.grant import Grant
 from bianlian.records.progress import Progress, Reporter
 from bianlian.screening.gate import ContentGate, GateSettings
 from bianlian.verification.release import CheckedDraft, ReleaseExpectation, check_draft
 from bianlian.workflows.donors import status_index_of
 from bianlian.workflows.house import House
+from bianlian.workflows.prefetch import prefetched
 from bianlian.workflows.verify import references_of, signer_of
 
 
@@ -89,17 +88,18 @@ def checked(house: House, sealing: Sealing, file: Path, reporter: Reporter) -> C
         MarksRefused: a mark is missing.
         ContentRefused: the result shows sexual content.
     """
-    reporter.progress(Progress(stage="check", done=0, total=2, unit="passes"))
+    reporter.progress(Progress(stage="check", done=0, total=1, unit="passes"))
     gate = ContentGate(house.content_detector(reporter), GateSettings(), what="result")
-    for _ in gate.passing(frames(describe(file))):
-        pass
-    reporter.progress(Progress(stage="check", done=1, total=2, unit="passes"))
     expectation = ReleaseExpectation(
         job_id=sealing.job_id, metadata=sealing.label, carries_watermark=sealing.carries_watermark,
         opening_seconds=sealing.opening_seconds,
     )  # fmt: skip
-    draft = check_draft(file, expectation, references_of(house, reporter))
-    reporter.progress(Progress(stage="check", done=2, total=2, unit="passes"))
+
+    def screened(stream: Iterator[Frame]) -> Iterator[Frame]:
+        return prefetched(gate.passing(stream))
+
+    draft = check_draft(file, expectation, references_of(house, reporter), screened)
+    reporter.progress(Progress(stage="check", done=1, total=1, unit="passes"))
     return draft
 
 
