@@ -465,7 +465,7 @@ def kills(campaign: Campaign, count: int, seed: int, wanted: Packets, *, tracked
                 before = room.chunks()
                 running = room.start("--resume")
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    running.wait(rng.uniform(0.05, 1.0) * whole)
+                    running.wait(rng.uniform(0.05, 0.9) * whole)
                 killed = running.poll() is None
                 running.kill()
                 running.wait()
@@ -501,6 +501,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only faults whose name matches this pattern")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what runs behind ignore it, and so its children
     campaign = Campaign(home=given.home, performer=given.performer, clip=given.clip, donor=given.donor)
     with tempfile.TemporaryDirectory(prefix="faults-home-") as kept:
         with campaign.room(tracked=False) as room:

@@ -11,8 +11,8 @@ from bianlian.cli.output import print_json, print_table, reporting
 from bianlian.cli.rooms import house_of, settings_of
 from bianlian.errors import CallerError
 
-PATH = click.Path(path_type=Path)
-FOLDER = click.Path(path_type=Path, file_okay=False)
+PATH = click.Path(path_type=Path, readable=False)  # what may not be read is one file's failure, not the request's
+FOLDER = click.Path(path_type=Path, file_okay=False, readable=False)
 CORNERS = click.Choice(["auto", "bottom-left", "bottom-right", "top-left", "top-right"])
 LEVELS = click.Choice(["draft", "standard", "fine"])
 
