@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from bianlian.records.verdict import Outcome, State
 from bianlian.verification.claims import Claims, Consent
 
+_UNTRUSTED = "nobody trusted signed the manifest"
+_STRANGER = (
+    "Its marks are whole, but signed by an installation that is not trusted here: anybody can make such a signature. "
+    "With the verification bundle of that installation the file can be judged."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -23,7 +29,7 @@ def decide(claims: Claims) -> Decision:
     """The verdict that follows from the claims.
 
     A withdrawn consent goes before everything; valid needs every mark whole and all of one job under a trusted signature; any
-    other trace of ours is an altered file; no trace is unknown.
+    other trace of ours is an altered file; no trace is unknown, and so are whole marks that only a stranger signed.
     """
     for job_id, state in claims.consents:
         if state.consent is Consent.WITHDRAWN:
@@ -37,6 +43,8 @@ def decide(claims: Claims) -> Decision:
     faults = faults_of(claims)
     if not faults:
         return Decision(state=State.VALID, reason=_valid(claims))
+    if faults == (_UNTRUSTED,) and not (claims.watermark.is_ours or claims.fingerprint.is_ours):
+        return Decision(state=State.UNKNOWN, reason=_STRANGER)
     return Decision(state=State.ALTERED, reason=_altered(claims, faults))
 
 
@@ -52,7 +60,7 @@ def faults_of(claims: Claims) -> tuple[str, ...]:
         (manifest.outcome is Outcome.ABSENT, "the signed manifest is missing"),
         (manifest.outcome is Outcome.BROKEN, "the file does not fit its signed manifest"),
         (manifest.outcome is Outcome.NOT_CHECKED, "the manifest was not checked"),
-        (manifest.outcome is Outcome.FOUND and not manifest.is_trusted, "nobody trusted signed the manifest"),
+        (manifest.outcome is Outcome.FOUND and not manifest.is_trusted, _UNTRUSTED),
         (manifest.outcome is Outcome.FOUND and not manifest.job_id, "the manifest is another program's"),
         (metadata.outcome is Outcome.ABSENT, "the metadata label is missing"),
         (metadata.outcome in (Outcome.BROKEN, Outcome.NOT_CHECKED), "the metadata label is broken"),

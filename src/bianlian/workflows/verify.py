@@ -26,7 +26,7 @@ from bianlian.verification.verifier import Examination, References, Verifier
 from bianlian.weights.catalogue import FACE_LANDMARKER
 from bianlian.workflows.house import House
 
-SMALLEST_READ_PX = 80.0
+SMALLEST_READ_PX = 60.0
 """Faces below this height hold no mark that could be read (docs/watermark.md)."""
 
 
