@@ -140,8 +140,7 @@ def packets_of(path: Path) -> Packets:
 # Where a run is, told by what lies on the disk
 
 STAGES: dict[str, Callable[[Room], bool]] = {
-    "start": lambda room: True,
-    "track": lambda room: any(room.home.glob("tracks/.*.part/raw-*")) or any(room.home.glob("tracks/.*.part")),
+    "track": lambda room: any(room.home.glob("tracks/.*.part")),
     "compose": lambda room: bool(room.chunks()),
     "join": lambda room: any(room.out.glob(".bianlian/*/*draft.mp4*")),
     "check": lambda room: any(room.out.glob(".bianlian/*/sealed.mp4")),
@@ -153,7 +152,7 @@ def wait_for(stage: str, room: Room, running: subprocess.Popen[str]) -> bool:
     until = time.monotonic() + LONGEST_S
     while running.poll() is None and time.monotonic() < until:
         if STAGES[stage](room):
-            time.sleep(0.3 if stage in {"start", "track"} else 0)
+            time.sleep(0.3 if stage == "track" else 0)
             return running.poll() is None
         time.sleep(0.002)
     return False
@@ -501,7 +500,9 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only faults whose name matches this pattern")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let what runs behind ignore it, and so its children
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # shells let what runs behind ignore it, and so its children
     campaign = Campaign(home=given.home, performer=given.performer, clip=given.clip, donor=given.donor)
     with tempfile.TemporaryDirectory(prefix="faults-home-") as kept:
         with campaign.room(tracked=False) as room:
