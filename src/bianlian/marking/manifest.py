@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import mimetypes
 import os
+import shutil
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from bianlian.errors import BianlianError, InternalError
+from bianlian.errors import BianlianError, InstallationError, InternalError
 from bianlian.marking.certificates import ManifestSigner
 from bianlian.marking.metadata import AigcLabel, label_of
 from bianlian.marking.mp4_boxes import xmp_appended
@@ -112,7 +113,7 @@ def seal(draft: Path, sealed: Path, facts: ManifestFacts, signer: ManifestSigner
     A video also gets IPTC's source type as XMP, as an image has it already: the manifest covers both.
 
     Raises:
-        InstallationError: the signer could not sign.
+        InstallationError: the signer could not sign, or the disk is full.
         InternalError: the library refused. Either way the draft is as it was.
     """
     import c2pa  # noqa: PLC0415 - a 23 MB native library
@@ -141,6 +142,11 @@ def seal(draft: Path, sealed: Path, facts: ManifestFacts, signer: ManifestSigner
     except c2pa.C2paError as error:
         if sign.failure:
             raise sign.failure from error
+        if shutil.disk_usage(sealed.parent).free < draft.stat().st_size:  # the library says anything but this
+            raise InstallationError(
+                f"{sealed.name} could not be written: the disk is full.",
+                advice="Free some space and run the command again; finished parts are kept.",
+            ) from error
         raise InternalError(f"the manifest could not be signed: {error}") from error
     finally:
         part.unlink(missing_ok=True)
