@@ -277,3 +277,10 @@ def test_a_minor_in_the_performer_file_is_refused(stage):
     with pytest.raises(ConsentRefused) as refusal:
         swap(stage.house, stage.request(source), Silent())
     assert refusal.value.code == "performer-minor"
+
+
+def test_an_opening_label_needs_a_receipt_for_an_artistic_work(stage):
+    source = performer_clip(stage.folder / "scene.mp4", count=8)
+    outcome = only(swap(stage.house, stage.request(source, label_opening=5.0), Silent()))
+    assert (outcome.status, outcome.code) == (Status.REFUSED, "opening-label")
+    assert not outcome.output.exists()

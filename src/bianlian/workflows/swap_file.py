@@ -279,6 +279,18 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
     return (*dropped, *told(summaries))
 
 
+def _note_opening_label(permitted: Permitted, job: FileSwap) -> None:
+    """Write down why the visible label may leave after the opening; `plan_label` has asked the grants already."""
+    if job.style.opening_seconds:
+        facts = {
+            "job": permitted.job_id,
+            "profile": "opening",
+            "seconds": str(job.style.opening_seconds),
+            "reason": "artistic work",
+        }
+        job.house.donors.ledger.append("label", facts, job.house.clock())
+
+
 def _draw(
     render: Render, sealing: Sealing, track: TrackReader, folder: JobFolder, house: House, reporter: Reporter
 ) -> tuple[Path, tuple[str, ...]]:
