@@ -5,10 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bianlian.compositing.perform import Role
-from bianlian.compositing.performer import stray
+from bianlian.compositing.performer import Performer, stray
 from bianlian.imaging.face_space import FaceSpace
-from bianlian.imaging.light import factor, light_between
+from bianlian.imaging.light import factor
 from bianlian.imaging.performance import soft_step
 from bianlian.records.arrays import F32
 
@@ -16,14 +15,13 @@ _FITS, _FOREIGN = 0.35, 0.6
 """Log difference beyond the performer's usual one at which a texel starts and ends to count as something in front."""
 
 
-def occlusion(worn: F32, seen: F32, role: Role, space: FaceSpace) -> F32:
+def occlusion(worn: F32, seen: F32, light: F32, performer: Performer, space: FaceSpace) -> F32:
     """COARSE x COARSE, 0..1: where something hides the performer's face.
 
-    Small spots (a glint, a wrinkle) do not count: the difference must fill about a twelfth of the template's width.
+    `worn` and `seen` are the frame's coarse texture, `light` what lies between it and the performer's reference. Small spots
+    (a glint, a wrinkle) do not count: the difference must fill about a twelfth of the template's width.
     """
-    reference = role.performer.reference
-    light = light_between(space.light, worn, reference, role.skin * seen)
-    strange = stray(worn, reference * factor(space.light, light)) - 2 * role.performer.tolerance
+    strange = stray(worn, performer.reference * factor(space.light, light)) - 2 * performer.tolerance
     strange *= seen > 0.3
     core = cv2.erode(cv2.GaussianBlur(np.maximum(strange, 0), (0, 0), 1.0), np.ones((3, 3)))
     return cv2.GaussianBlur(soft_step(cv2.dilate(core, np.ones((5, 5))), _FITS, _FOREIGN), (0, 0), 0.8)

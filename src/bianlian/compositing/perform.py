@@ -8,7 +8,7 @@ import numpy as np
 
 from bianlian.compositing.performer import Performer
 from bianlian.imaging.face_space import FaceSpace, plain_skin
-from bianlian.imaging.light import coarse
+from bianlian.imaging.light import coarse, factor, light_between
 from bianlian.imaging.performance import performance
 from bianlian.imaging.shape import F64, donor_offset, onto_performer
 from bianlian.records.appearance import Appearance
@@ -36,8 +36,8 @@ class Role:
     """(K, S*S*3) float32, scaled to coded RGB."""
     limits: F32
     """2xK: the range of the coefficients over the capture."""
-    skin: F32
-    """COARSE x COARSE: where light is compared, plain skin of both."""
+    light: F32
+    """9x3: from the donor's mean light and skin tone to the performer's, see `_common_light`."""
 
     def texture(self, features: F32) -> F32:
         """SxSx3 coded RGB of the donor under its mean light."""
@@ -78,8 +78,22 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         appearance=appearance, performer=performer, offset=donor_offset(donor, own, space.share, space.rim),
         turn=onto_performer(donor, own, space.rim)[1], basis=basis * appearance.scales[:, None],
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
-        skin=plain_skin(space, coarse(appearance.mean)) * plain_skin(space, performer.reference),
+        light=_common_light(coarse(appearance.mean), performer.reference, space),
     )  # fmt: skip
+
+
+def _common_light(donor: F32, performer: F32, space: FaceSpace) -> F32:
+    """The light between two even-lit mean textures (COARSE x COARSE x 3): its shape point by point where both show plain skin,
+    its strength from the brighter four fifths of each one's skin, so that beard, stubble and brows do not darken the tone."""
+    light = light_between(space.light, performer, donor, plain_skin(space, donor) * plain_skin(space, performer))
+    light[0] += np.log(_tone(performer, space) / _tone(donor * factor(space.light, light), space))
+    return light
+
+
+def _tone(texture: F32, space: FaceSpace) -> F32:
+    skin = texture[space.skin > 0.5]
+    brightness = skin.sum(axis=1)
+    return np.maximum(skin[brightness >= np.percentile(brightness, 20)].mean(axis=0), np.float32(1e-3))
 
 
 def _coefficients(appearance: Appearance, features: F32) -> F32:

@@ -20,7 +20,7 @@ from bianlian.compositing.performer import Performer, coarse_texture, face_box
 from bianlian.errors import ConsentRefused, InternalError
 from bianlian.imaging.colour import planes_with_rgb, rgb_float_from_frame
 from bianlian.imaging.face_space import FaceSpace
-from bianlian.imaging.light import coarse, light_between, relit
+from bianlian.imaging.light import light_between, relit
 from bianlian.imaging.shape import drawn_points, place
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
@@ -112,17 +112,17 @@ def _with_face(
     confidence, reason = role.coverage(features)
     texture = role.texture(features)
     worn, seen = coarse_texture(rgb, face.points_image - corner, space)
+    light = light_between(space.light, worn, role.performer.reference, space.skin * seen)
     moment = _Moment(
         index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height,
-        light=light_between(space.light, worn, coarse(texture), role.skin * seen),
-        hidden=occlusion(worn, seen, role, space),
+        light=light, hidden=occlusion(worn, seen, light, role.performer, space),
     )  # fmt: skip
     light, hidden = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, placement, role.offset)
     where, share = space.drawn(points - corner, box.size)
     drawn = cv2.remap(
-        relit(texture, space.light, light), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        relit(texture, space.light, role.light + light), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)
     matte = np.rint(share * (1 - front) * np.float32(confidence * 255)).astype(np.uint8)
