@@ -245,6 +245,7 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
     house.registry.issue(permitted.job_id, key_id=house.code_book().key_id, now=house.clock())
     sealing = sealing_of(permitted, job, track)
     render = prepared(permitted, job, track)
+    _note_opening_label(permitted, job)
     if job.patches:
         job.patches.mkdir(parents=True, exist_ok=True)
         patches = Patches(folder.path / PATCHES, sealing.label, house.donors.installation, language=job.style.language)
