@@ -189,7 +189,7 @@ def read_manifest(path: Path, roots_pem: bytes) -> ManifestReading:
         absent = "ManifestNotFound" in text or "NotSupported" in text or "UnsupportedType" in text
         state = ManifestState.ABSENT if absent else ManifestState.BROKEN
         return ManifestReading(state=state, is_trusted=False, failures=() if absent else (text[:200],))
-    except (LookupError, AttributeError, TypeError, ValueError) as error:  # a store without its manifest, or odd assertions
+    except (LookupError, AttributeError, TypeError, ValueError) as error:  # odd assertions, or none
         return ManifestReading(state=ManifestState.BROKEN, is_trusted=False, failures=(str(error)[:200],))
 
 
