@@ -27,9 +27,9 @@ TOLD_PASSAGES = 5
 """Faded passages that are told when a swap ends; the report has them all."""
 RESTLESS = 1.3
 """Second difference of the face over the footage's own from which it is worth a look."""
-_JUMP = 0.01
-"""Share of the face's height: landmarks that leave their path by more are seen as a jerk (smoothed tracks of the demo and
-bench footage stay below 0.008 in 99 of 100 frames)."""
+_JUMP = 0.02
+"""Share of the face's height by which landmarks may leave a steady path in 1/25 s: about twice the most that two demo clips show
+(0.011 at 25 frames a second; 0.025 at 15, where a frame lasts longer and the square of that counts)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +130,7 @@ def sentence_of(passage: Passage) -> str:
 def looks(facts: Facts) -> list[Look]:
     """Frames to look at first, the likeliest faults before the rest, then by time; each frame once."""
     found: list[tuple[float, Look]] = []
+    limit = _JUMP / min(1.0, float(facts.source.average_rate or 25) / 25) ** 2
     for person, summary in facts.summaries.items():
         for passage in summary.passages:
             # Half the donor and half the performer is the worst picture; wholly faded is plain footage.
@@ -138,7 +139,7 @@ def looks(facts: Facts) -> list[Look]:
         found += [
             (1 + jump, _look(frame, seconds, person, f"the face jumps by {jump:.1%} of its height"))
             for jump, frame, seconds in summary.jumps
-            if jump > _JUMP
+            if jump > limit
         ]
         for likeness in facts.measures.likeness[person]:
             if 0 <= likeness.to_performer < likeness.to_donor:
