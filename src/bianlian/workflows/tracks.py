@@ -23,7 +23,7 @@ from bianlian.weights.catalogue import FACE_LANDMARKER, FACE_RECOGNITION
 from bianlian.workflows.house import House
 from bianlian.workflows.prefetch import prefetched
 
-GATE_VERSION = 1
+GATE_VERSION = 2
 """Goes into the ledger with each screening; footage is screened again when the gate changes."""
 _MODEL_HASHES = {weight.name: weight.sha256 for weight in (FACE_LANDMARKER, FACE_RECOGNITION)}
 SEQUENTIAL_FRAMES = 2000
