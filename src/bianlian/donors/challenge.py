@@ -90,7 +90,7 @@ def parse_challenge(document: bytes) -> Challenge:
         )  # fmt: skip
         if challenge.content != {name: value for name, value in body.items() if name != "signature"}:
             raise ValueError("a time is not written as this program writes it")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConsentRefused(
             f"The challenge cannot be read: {error}.", code="challenge-malformed", advice=_ANOTHER
         ) from error

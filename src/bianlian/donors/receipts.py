@@ -116,7 +116,7 @@ def verify_receipt(document: bytes, trust: Ed25519PublicKey) -> Receipt:
             ),
             scope=scope_from_json(body["scope"]),
         )  # fmt: skip
-    except (jose.BadSignature, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (jose.BadSignature, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConsentRefused(
             f"The receipt does not hold: {error}.",
             code="receipt-bad",

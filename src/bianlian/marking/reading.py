@@ -40,7 +40,7 @@ def read_labels(path: Path) -> LabelReading:
     for text in texts:
         try:
             labels.append(parse_label(text))
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             malformed.append(text[:80])
     return LabelReading(labels=tuple(labels), malformed=tuple(malformed))
 

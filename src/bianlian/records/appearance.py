@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -129,6 +130,6 @@ def unpack(
                 name: np.lib.format.read_array(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
                 for name in names
             }
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, ValueError, EOFError, RecursionError) as error:
         raise UnreadableMedia(f"a {kind} file is damaged: {error}", advice="make it again with this program") from error
     return header, arrays

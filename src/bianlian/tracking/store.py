@@ -16,6 +16,7 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ CHUNK = 256
 INDEX = "track.json"
 EMBEDDINGS = "persons.npz"
 _CHUNKS_HELD = 3
+_UNPACKING = (LookupError, ValueError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -147,7 +149,7 @@ class TrackReader:
                 persons=tuple(self._person(entry, embeddings) for entry in index["persons"]),
             )
             self._starts = [int(entry["first"]) for entry in index["chunks"]]
-        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, zipfile.BadZipFile) as error:
+        except (*_UNPACKING, TypeError, ArithmeticError, AttributeError) as error:
             raise _unreadable(folder, f"its index makes no sense ({error!r})") from error
         self._held: OrderedDict[int, Chunk] = OrderedDict()
 
@@ -183,7 +185,7 @@ class TrackReader:
         name, sha256 = self._files[number]
         try:
             chunk = unpacked(self._bytes(name, sha256))
-        except (LookupError, ValueError, zipfile.BadZipFile) as error:
+        except _UNPACKING as error:
             raise _unreadable(self.folder, f"{name} makes no sense ({error})") from error
         self._held[number] = chunk
         if len(self._held) > _CHUNKS_HELD:
@@ -219,7 +221,7 @@ def _read_index(folder: Path) -> dict[str, Any]:
         index = json.loads((folder / INDEX).read_bytes())
     except OSError as error:
         raise _unreadable(folder, f"{INDEX} cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(folder, f"{INDEX} is not JSON") from error
     if not isinstance(index, dict) or index.get("format") != FORMAT:
         raise _unreadable(folder, "it is not a track of this program")
