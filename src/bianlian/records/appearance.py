@@ -18,6 +18,8 @@ FORMAT = "bianlian-appearance"
 VERSION = 1
 FEATURES = 57
 """What texture is predicted from: 51 expression coefficients above rest, yaw, pitch, their squares, gaze yaw and pitch."""
+_UNPACKING = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, ValueError, EOFError, RecursionError)
+"""What a damaged archive may raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,6 +132,6 @@ def unpack(
                 name: np.lib.format.read_array(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
                 for name in names
             }
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, ValueError, EOFError, RecursionError) as error:
+    except _UNPACKING as error:
         raise UnreadableMedia(f"a {kind} file is damaged: {error}", advice="make it again with this program") from error
     return header, arrays
