@@ -28,21 +28,13 @@ from bianlian.records.face import EXPRESSION_NAMES, Box, Face
 from bianlian.records.frame import ColourSpec, Frame, Matrix
 from bianlian.records.progress import Progress, Reporter
 from bianlian.tracking.store import TrackReader
+from bianlian.workflows.casting import FileSwap, id_of, permission, prepared, request_of, require_persons, sealing_of
 from bianlian.workflows.house import House
 from bianlian.workflows.job import JobFolder
 from bianlian.workflows.render import Render
 from bianlian.workflows.sealing import Result, checked, released, sealed
 from bianlian.workflows.swap import SwapRequest, file_swap
-from bianlian.workflows.swap_file import (
-    FileSwap,
-    id_of,
-    noting_refusals,
-    permission,
-    prepared,
-    request_of,
-    require_persons,
-    sealing_of,
-)
+from bianlian.workflows.swap_file import noting_refusals
 from bianlian.workflows.tracks import track_footage
 
 CELL = 360

@@ -17,11 +17,12 @@ from bianlian.media.encode import EncodeSettings
 from bianlian.media.join import check_output
 from bianlian.media.publish import cannot_write
 from bianlian.records.progress import Reporter
+from bianlian.workflows.casting import FileSwap, player_of
 from bianlian.workflows.enrol import read_small
 from bianlian.workflows.footage import expand, output_names
 from bianlian.workflows.house import House
 from bianlian.workflows.learn import face_space
-from bianlian.workflows.swap_file import FileSwap, is_done, lacking, player_of, swap_file
+from bianlian.workflows.swap_file import is_done, lacking, swap_file
 
 _log = logging.getLogger(__name__)
 
