@@ -14,7 +14,9 @@ from bianlian.config import settings_from
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False, readable=False), help="Keys, donors and ledger. [env: BIANLIAN_HOME]"
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
+    help="Keys, donors and ledger. [env: BIANLIAN_HOME]",
 )
 @click.option(
     "--signer",
