@@ -62,7 +62,9 @@ def people(context: click.Context, footage: Path, output: Path | None, as_json: 
 @click.option(
     "--label-opening", type=float, default=0.0, metavar="SECONDS", help="Label at the opening only: artistic works."
 )
-@click.option("--patch", type=FOLDER, help="For compositors: folder for the marked face patches, 16-bit PNG with mattes.")
+@click.option(
+    "--patch", type=FOLDER, help="For compositors: folder for the marked face patches, 16-bit PNG with mattes."
+)
 @click.option("--report", is_flag=True, help="Beside each result a page with pictures; its numbers are always written.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
