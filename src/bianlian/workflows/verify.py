@@ -114,9 +114,14 @@ def consent_of(house: House, job_id: str) -> ConsentState:
 
 
 def marks_of_ours(house: House, source: SourceInfo, reporter: Reporter) -> tuple[str, ...]:
-    """Marks of this program in a file, in words: a capture that carries any was made, not recorded."""
+    """Marks of this program in a file, in words: a capture that carries any was made, not recorded.
+
+    The fingerprint is not asked: it cannot tell a result from the footage that it was made from, and a performer may well
+    enrol in front of the same wall.
+    """
     claims = Verifier(references_of(house, reporter)).examine(source.path).claims
-    return tuple(claim.finding.check for claim in claims.all if claim.is_ours)
+    marks = (claims.label, claims.metadata, claims.manifest, claims.watermark)
+    return tuple(claim.finding.check for claim in marks if claim.is_ours)
 
 
 def face_locator(landmarker: FaceLandmarker) -> Callable[[Frame], list[F32]]:
