@@ -15,12 +15,11 @@ from datetime import datetime
 
 from bianlian.donors.notices import shipped
 from bianlian.errors import CallerError
+from bianlian.imaging.pdq import LEAST_QUALITY
 from bianlian.records.donor import OutputRecord, stamp
 
 LABEL = "ncii-deepfake"
 """Label of a deep fake that the person shown does not, or no longer, consent to."""
-LEAST_QUALITY = 50
-"""Threatexchange ignores PDQ hashes of a lower quality."""
 COLUMNS = ("signal_type", "value", "quality", "label", "case_id", "created")
 
 

@@ -15,13 +15,9 @@ import cv2
 import numpy as np
 
 from bianlian.imaging.colour import rgb_from_frame
-from bianlian.imaging.pdq import pdq
+from bianlian.imaging.pdq import LEAST_QUALITY, MATCH_DISTANCE, pdq
 from bianlian.records.frame import Frame
 
-NEAR = 31
-"""Bits that may differ: `PDQ_CONFIDENT_MATCH_THRESHOLD` of threatexchange."""
-LEAST_QUALITY = 50
-"""Hashes of flatter pictures are not compared: vPDQ's default."""
 _LONG_SIDE = 512
 """Pictures are shrunk to this first, for speed: moves a hash by 0 to 4 bits."""
 
@@ -112,10 +108,10 @@ def _likeness(ours: np.ndarray, theirs: np.ndarray, *, is_mirrored: bool) -> Lik
         return Likeness(query_share=0, known_share=0, distance=256, compared=len(ours), is_mirrored=is_mirrored)
     distance = np.count_nonzero(ours[:, None] != theirs[None], axis=2)
     nearest = distance.min(axis=1)
-    near = nearest <= NEAR
+    near = nearest <= MATCH_DISTANCE
     return Likeness(
         query_share=float(near.mean()),
-        known_share=float((distance.min(axis=0) <= NEAR).mean()),
+        known_share=float((distance.min(axis=0) <= MATCH_DISTANCE).mean()),
         distance=float(nearest[near].mean()) if near.any() else 256.0,
         compared=len(ours),
         is_mirrored=is_mirrored,
