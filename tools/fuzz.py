@@ -76,7 +76,7 @@ def decoded(path: Path) -> object:
 
 
 def marks_read(path: Path) -> object:
-    from bianlian.marking.manifest import read_manifest  # noqa: PLC0415
+    from bianlian.marking.manifest.reading import read_manifest  # noqa: PLC0415
     from bianlian.marking.reading import read_labels  # noqa: PLC0415
 
     return read_labels(path), read_manifest(path, b"")

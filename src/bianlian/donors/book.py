@@ -6,7 +6,6 @@ Here the pure parts meet disk and ledger. Every decision leaves a ledger entry, 
 from __future__ import annotations
 
 import hmac
-import unicodedata
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,9 +19,10 @@ from bianlian.donors import consent, revocation
 from bianlian.donors.capture import CaptureReport
 from bianlian.donors.challenge import Challenge, check_challenge, check_rate, new_challenge
 from bianlian.donors.consent import Papers
+from bianlian.donors.entries import Fact
 from bianlian.donors.files import write_whole
 from bianlian.donors.installation import Installation
-from bianlian.donors.ledger import Fact, Ledger, LedgerWriter
+from bianlian.donors.ledger import Ledger, LedgerWriter
 from bianlian.donors.notices import Notice
 from bianlian.donors.papers import (
     CAPTURE,
@@ -38,22 +38,14 @@ from bianlian.donors.papers import (
     papers_of,
 )
 from bianlian.donors.performer import Production
-from bianlian.donors.receipts import Agreement, Evidence, Receipt, sign_receipt, verify_receipt
+from bianlian.donors.receipts import Agreement, Evidence, Receipt, sign_receipt
+from bianlian.donors.roll import Donor, Roll, tidy
 from bianlian.donors.scope import Scope
 from bianlian.donors.vault import Vault
 from bianlian.donors.withdrawals import Withdrawals
 from bianlian.errors import CallerError, ConsentRefused, Refusal
 from bianlian.records.donor import Use
 from bianlian.records.grant import Grant
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Donor:
-    """A donor who can be opened here."""
-
-    id: str
-    name: str
-    receipt: Receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +70,7 @@ class Donors:
     def __init__(self, home: Path, installation: Installation, ledger: Ledger, rng: Random) -> None:
         self.installation, self.ledger, self.vault = installation, ledger, Vault(home, installation)
         self._receipts, self._rng = home / "receipts", rng
+        self._roll = Roll(self.vault, self._receipts, installation.public_key)
         self._withdrawals = Withdrawals(home / "status-list.jwt", installation, ledger)
 
     @classmethod
@@ -158,7 +151,7 @@ class Donors:
                 })  # fmt: skip
         except BaseException:
             self.vault.erase(donor_id)
-            (self._receipts / f"{receipt_id}.json").unlink(missing_ok=True)
+            self._roll.receipt_path(receipt_id).unlink(missing_ok=True)
             raise
         return Donor(id=donor_id, name=enrolment.name, receipt=receipt)
 
@@ -166,33 +159,15 @@ class Donors:
 
     def list(self) -> tuple[Donor, ...]:
         """All donors who can be opened, by name."""
-        return tuple(sorted(map(self._load, self._enrolled()), key=lambda donor: donor.name))
+        return self._roll.list()
 
     def find(self, name: str) -> Donor:
-        """The donor of this name or pseudonym.
-
-        Raises:
-            CallerError: there is none.
-        """
-        wanted = _tidy(name)
-        for donor_id in self._enrolled():
-            if wanted in (donor_id, self._name_of(donor_id)):
-                return self._load(donor_id)
-        raise CallerError(
-            f"There is no donor {wanted!r} here; perhaps the consent was withdrawn.",
-            advice="See who is here: bianlian donor list",
-        )
+        """The donor of this name, pseudonym or id. Raises as `Roll.find`."""
+        return self._roll.find(name)
 
     def receipt_document(self, receipt_id: str) -> bytes:
-        """A receipt by its id; receipts stay when the donor's data are gone.
-
-        Raises:
-            CallerError: there is none.
-        """
-        path = self._receipts / f"{receipt_id}.json"
-        if path.parent != self._receipts or not path.is_file():
-            raise CallerError(f"There is no receipt {receipt_id!r} here.")
-        return path.read_bytes()
+        """A receipt by its id, also of a donor who is gone. Raises as `Roll.receipt_document`."""
+        return self._roll.receipt_document(receipt_id)
 
     def revoked_at(self, receipt_id: str) -> datetime | None:
         """When a consent was withdrawn; None while it stands."""
@@ -277,7 +252,7 @@ class Donors:
         Returns:
             The receipt's id. Withdrawing twice is no error.
         """
-        donor_id, receipt = self._by_any_name(name_or_receipt)
+        donor_id, receipt = self._roll.by_any_name(name_or_receipt)
         self._withdrawals.add(receipt, now)
         self.vault.erase(donor_id)
         self.status(now)
@@ -299,8 +274,8 @@ class Donors:
     def _check_new(
         self, name: str, challenge: Challenge, capture_sha256: str, now: datetime, ledger: Ledger | LedgerWriter
     ) -> None:
-        name = _tidy(name)
-        if any(name == self._name_of(donor_id) for donor_id in self._enrolled()):
+        name = tidy(name)
+        if any(name == self._roll.name_of(donor_id) for donor_id in self._roll.ids()):
             raise CallerError(
                 f"There is a donor {name!r} already.", advice="Choose another name, or first: bianlian donor erase"
             )
@@ -327,34 +302,17 @@ class Donors:
             self.vault.write(donor_id, CAPTURE, capture)
         for name, content in (
             (TEMPLATE, enrolment.report.template.tobytes()),
-            (NAME, _tidy(enrolment.name).encode()),
+            (NAME, tidy(enrolment.name).encode()),
             (NOTICE, enrolment.notice.text.encode()),
             (DONOR_KEY, key.private_bytes_raw()),
             (SCOPE, enrolment.scope_text.encode()),
             (RECEIPT, receipt.document),
         ):
             self.vault.write(donor_id, name, content)
-        write_whole(self._receipts / f"{receipt.id}.json", receipt.document)
-
-    def _load(self, donor_id: str) -> Donor:
-        receipt = verify_receipt(self.vault.read(donor_id, RECEIPT), self.installation.public_key)
-        return Donor(id=donor_id, name=self._name_of(donor_id), receipt=receipt)
-
-    def _enrolled(self) -> tuple[str, ...]:
-        return tuple(donor_id for donor_id in self.vault.donors() if self.vault.holds(donor_id, RECEIPT))
-
-    def _name_of(self, donor_id: str) -> str:
-        return self.vault.read(donor_id, NAME).decode()
-
-    def _by_any_name(self, name: str) -> tuple[str, Receipt]:
-        if (self._receipts / f"{name}.json").is_file():
-            receipt = verify_receipt(self.receipt_document(name), self.installation.public_key)
-            return receipt.donor_id, receipt
-        donor = self.find(name)
-        return donor.id, donor.receipt
+        write_whole(self._roll.receipt_path(receipt.id), receipt.document)
 
     def _performer_receipt(self, name: str, use: Use, now: datetime) -> str:
-        donor = self.find(name)
+        donor = self._roll.find(name)
         status, evidence = self.status(now), evidence_of(self.vault, donor.id)
         with self.ledger.exclusive(now) as writer:
             return consent.check(self._papers(donor.id, status, evidence, writer), use, now).id
@@ -371,10 +329,3 @@ class Donors:
         except ConsentRefused as refusal:
             self.note_refusal(refusal, now, **facts)
             raise
-
-
-def _tidy(name: str) -> str:
-    tidy = unicodedata.normalize("NFC", name).strip()
-    if not 1 <= len(tidy) <= 80 or not tidy.isprintable():
-        raise CallerError("A donor's name has 1 to 80 printable characters.")
-    return tidy

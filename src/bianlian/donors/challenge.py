@@ -13,8 +13,9 @@ from typing import Any
 import rfc8785
 
 from bianlian.donors.acts import ACTS_PER_CHALLENGE, CHINESE, ENGLISH, draw, is_legal
+from bianlian.donors.entries import Entry
 from bianlian.donors.installation import Installation
-from bianlian.donors.ledger import CLOCK_TOLERANCE, Entry
+from bianlian.donors.ledger import CLOCK_TOLERANCE
 from bianlian.errors import ConsentRefused
 from bianlian.records.donor import moment, stamp
 

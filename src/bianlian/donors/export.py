@@ -13,11 +13,12 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bianlian.donors import merkle
-from bianlian.donors.book import Donor, Donors
+from bianlian.donors.book import Donors
 from bianlian.donors.jose import private_jwk
 from bianlian.donors.page import receipt_page
 from bianlian.donors.papers import CAPTURE, DONOR_KEY, NAME, TEMPLATE
 from bianlian.donors.receipts import readable
+from bianlian.donors.roll import Donor
 from bianlian.donors.vault import CHUNK
 from bianlian.errors import CallerError
 

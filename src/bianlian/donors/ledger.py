@@ -11,7 +11,6 @@ import json
 import sqlite3
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,12 +18,12 @@ from typing import Any
 import rfc8785
 
 from bianlian.donors import merkle
+from bianlian.donors.entries import Entry, Fact, Head, altered, entries_of, newest, parsed, unusable
 from bianlian.donors.files import write_whole
 from bianlian.donors.installation import Installation
 from bianlian.errors import ConsentRefused, InstallationError
-from bianlian.records.donor import moment, stamp
+from bianlian.records.donor import stamp
 
-Fact = str | int | bool
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """How far time may step back between entries: network time corrects a laptop's clock by less."""
 _LONGEST_FACT = 200
@@ -35,30 +34,6 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entries (seq INTEGER PRIMARY KEY, entry BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS heads (size INTEGER PRIMARY KEY, peaks TEXT NOT NULL, head BLOB NOT NULL) STRICT;
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One line of the ledger."""
-
-    seq: int
-    """0-based."""
-    at: datetime
-    kind: str
-    facts: Mapping[str, Fact]
-    previous: str
-    content: bytes
-    """The exact bytes that are hashed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """A signed tree head: the whole ledger in one line, to keep elsewhere."""
-
-    size: int
-    root: str
-    document: bytes
-    """Canonical JSON {"at", "installation", "root", "signature", "size"}."""
 
 
 class Ledger:
@@ -79,14 +54,14 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = not path.exists() and not ledger._head_path.exists()
         if not path.exists() and not fresh:
-            raise _altered("the database is gone, but its signed head is still there")
+            raise altered("the database is gone, but its signed head is still there")
         try:
             with closing(ledger._connect()) as database:
                 database.executescript(_SCHEMA)
         except sqlite3.OperationalError as error:
-            raise _unusable(error) from error
+            raise unusable(error) from error
         except sqlite3.DatabaseError as error:
-            raise _altered(str(error)) from error
+            raise altered(str(error)) from error
         if not fresh:
             ledger.check()
         return ledger
@@ -113,7 +88,7 @@ class Ledger:
                 yield LedgerWriter(database, self._signer, now)
                 database.execute("COMMIT")
             except sqlite3.OperationalError as error:
-                raise _unusable(error) from error
+                raise unusable(error) from error
             finally:
                 if database.in_transaction:
                     database.execute("ROLLBACK")
@@ -124,14 +99,14 @@ class Ledger:
                 if row is not None:
                     write_whole(self._head_path, row[0])
             except OSError as error:
-                raise _unusable(error) from error
+                raise unusable(error) from error
             finally:
                 database.execute("ROLLBACK")
 
     def entries(self, kind: str = "") -> Iterator[Entry]:
         """All entries in order, or those of one kind."""
         with closing(self._connect()) as database:
-            yield from _entries(database, kind)
+            yield from entries_of(database, kind)
 
     def head(self) -> Head:
         """The newest signed head.
@@ -156,10 +131,10 @@ class Ledger:
         with closing(self._connect()) as database:
             database.execute("BEGIN")
             try:
-                entries = list(_entries(database))
+                entries = list(entries_of(database))
                 heads = database.execute("SELECT size, head FROM heads ORDER BY size").fetchall()
             except (sqlite3.DatabaseError, ValueError, KeyError, TypeError) as error:
-                raise _altered(str(error)) from error
+                raise altered(str(error)) from error
         previous, found, roots = "", list[bytes](), list[str]()
         for number, entry in enumerate(entries):
             if (
@@ -167,24 +142,24 @@ class Ledger:
                 or entry.previous != previous
                 or rfc8785.dumps(json.loads(entry.content)) != entry.content
             ):
-                raise _altered(f"entry {number} does not follow from the one before")
+                raise altered(f"entry {number} does not follow from the one before")
             if number and entry.at < entries[number - 1].at:
-                raise _altered(f"entry {number} is older than the one before")
+                raise altered(f"entry {number} is older than the one before")
             leaf = merkle.leaf_hash(entry.content)
             found = merkle.push(found, number, leaf)
             previous = leaf.hex()
             roots.append(merkle.fold(found).hex())
         if [size for size, _ in heads] != list(range(1, len(entries) + 1)):
-            raise _altered("signed heads are missing")
+            raise altered("signed heads are missing")
         documents = [document for _, document in heads]
         if entries and not beside:
-            raise _altered(f"the signed head {self._head_path.name} is gone")
+            raise altered(f"the signed head {self._head_path.name} is gone")
         if beside:
             documents.append(beside)
         for document in documents:
             head = self._read_head(document)
             if not 0 < head.size <= len(entries) or roots[head.size - 1] != head.root:
-                raise _altered(f"the signed head over {head.size} entries does not fit")
+                raise altered(f"the signed head over {head.size} entries does not fit")
         return len(entries)
 
     def inclusion(self, seq: int) -> tuple[Head, list[bytes]]:
@@ -205,7 +180,7 @@ class Ledger:
         """
         last = None
         with closing(self._connect()) as database:
-            last = _last(database)
+            last = newest(database)
         if last is not None and now < last.at - CLOCK_TOLERANCE:
             raise ConsentRefused(
                 f"This machine's clock says {stamp(now)}, but the ledger was already written at {stamp(last.at)}.",
@@ -239,9 +214,9 @@ class Ledger:
             head = Head(size=body["size"], root=body["root"], document=document)
             canonical = rfc8785.dumps({**body, "signature": signature.hex()})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise _altered("a signed head cannot be read") from error
+            raise altered("a signed head cannot be read") from error
         if canonical != document or not self._signer.has_signed("ledger-head", rfc8785.dumps(body), signature):
-            raise _altered(f"the signed head over {head.size} entries carries a wrong signature")
+            raise altered(f"the signed head over {head.size} entries carries a wrong signature")
         return head
 
 
@@ -253,14 +228,14 @@ class LedgerWriter:
 
     def entries(self, kind: str = "") -> Iterator[Entry]:
         """As `Ledger.entries`, and nobody can add to them meanwhile."""
-        return _entries(self._database, kind)
+        return entries_of(self._database, kind)
 
     def append(self, kind: str, facts: Mapping[str, Fact]) -> Entry:
         """Add an entry and its signed head to the transaction."""
         for name, value in facts.items():
             if not isinstance(value, str | int) or len(str(value)) > _LONGEST_FACT:
                 raise ValueError(f"fact {name}: a ledger takes short strings and numbers")
-        last = _last(self._database)
+        last = newest(self._database)
         if last is not None and self._now < last.at - CLOCK_TOLERANCE:
             facts = {**facts, "clock": stamp(self._now)}
         at = self._now if last is None else max(self._now, last.at)
@@ -269,7 +244,7 @@ class LedgerWriter:
             seq, previous = last.seq + 1, merkle.leaf_hash(last.content).hex()
             row = self._database.execute("SELECT peaks FROM heads WHERE size = ?", (seq,)).fetchone()
             if row is None:
-                raise _altered("the last signed head is missing")
+                raise altered("the last signed head is missing")
             found = [bytes.fromhex(peak) for peak in json.loads(row[0])]
         content = rfc8785.dumps({"at": stamp(at), "facts": dict(facts), "kind": kind, "previous": previous, "seq": seq})
         found = merkle.push(found, seq, merkle.leaf_hash(content))
@@ -277,49 +252,9 @@ class LedgerWriter:
         self._database.execute("INSERT INTO entries VALUES (?, ?)", (seq, content))
         peaks = json.dumps([peak.hex() for peak in found])
         self._database.execute("INSERT INTO heads VALUES (?, ?, ?)", (seq + 1, peaks, head))
-        return _parse(seq, content)
+        return parsed(seq, content)
 
     def _sign_head(self, size: int, root: bytes, at: datetime) -> bytes:
         body = {"at": stamp(at), "installation": self._signer.id, "root": root.hex(), "size": size}
         signature = self._signer.sign("ledger-head", rfc8785.dumps(body))
         return rfc8785.dumps({**body, "signature": signature.hex()})
-
-
-def _entries(database: sqlite3.Connection, kind: str = "") -> Iterator[Entry]:
-    for seq, content in database.execute("SELECT seq, entry FROM entries ORDER BY seq"):
-        entry = _parse(seq, content)
-        if not kind or entry.kind == kind:
-            yield entry
-
-
-def _last(database: sqlite3.Connection) -> Entry | None:
-    row = database.execute("SELECT seq, entry FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
-    return None if row is None else _parse(*row)
-
-
-def _parse(seq: int, content: bytes) -> Entry:
-    body: dict[str, Any] = json.loads(content)
-    if body["seq"] != seq:
-        raise ValueError(f"entry {seq} is numbered {body['seq']}")
-    return Entry(
-        seq=seq,
-        at=moment(body["at"]),
-        kind=body["kind"],
-        facts=body["facts"],
-        previous=body["previous"],
-        content=content,
-    )
-
-
-def _unusable(error: sqlite3.OperationalError | OSError) -> InstallationError:
-    return InstallationError(
-        f"The ledger cannot be written: {error}.",
-        advice="See that the disk is not full, that the data folder is yours to write, and that no other job hangs.",
-    )
-
-
-def _altered(what: str) -> InstallationError:
-    return InstallationError(
-        f"The ledger has been altered: {what}.",
-        advice="Nothing is swapped on an altered ledger. Restore it from your backup and ask who had access.",
-    )

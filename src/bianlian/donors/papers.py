@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from bianlian.donors.consent import History, Papers
+from bianlian.donors.entries import Entry
 from bianlian.donors.installation import Installation
-from bianlian.donors.ledger import Entry
 from bianlian.donors.receipts import Evidence, verify_receipt
 from bianlian.donors.vault import CHUNK, Vault
 from bianlian.errors import ConsentRefused

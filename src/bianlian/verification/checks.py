@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bianlian.marking.label import LEAST_OPENING_SECONDS, LEGAL_INK_SHARE
-from bianlian.marking.manifest import ManifestReading, ManifestState
+from bianlian.marking.manifest.reading import ManifestReading, ManifestState
 from bianlian.marking.metadata import IS_SYNTHETIC, PRODUCER
 from bianlian.marking.reading import LabelReading
 from bianlian.marking.registry import IssuedOutput, nearest

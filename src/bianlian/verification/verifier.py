@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bianlian.errors import MediaError
-from bianlian.marking.manifest import read_manifest
+from bianlian.marking.manifest.reading import read_manifest
 from bianlian.marking.reading import read_labels
 from bianlian.marking.registry import IssuedOutput
 from bianlian.media.probe import describe, sha256_of

@@ -24,7 +24,7 @@ from PIL import Image
 from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast, compose
 from bianlian.config import Settings
-from bianlian.donors.book import Donor
+from bianlian.donors.roll import Donor
 from bianlian.donors.scope import example_scope
 from bianlian.errors import CallerError
 from bianlian.imaging.colour import rgb_from_frame

@@ -14,9 +14,9 @@ import numpy as np
 
 from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast
-from bianlian.donors.book import Donor
 from bianlian.donors.papers import TEMPLATE
 from bianlian.donors.performer import Production
+from bianlian.donors.roll import Donor
 from bianlian.errors import NothingToSwap
 from bianlian.imaging.face_space import FaceSpace
 from bianlian.marking.label import LabelStyle, plan_label

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bianlian.donors.book import Donor, Enrolment
+from bianlian.donors.book import Enrolment
 from bianlian.donors.capture import CaptureReport, check_capture
 from bianlian.donors.challenge import Challenge, instructions, parse_challenge
 from bianlian.donors.files import write_whole
 from bianlian.donors.liveness import SignalMeter
 from bianlian.donors.notices import Controller, notice
+from bianlian.donors.roll import Donor
 from bianlian.donors.scope import parse_scope
 from bianlian.errors import CallerError, InstallationError, Refusal
 from bianlian.media.probe import describe

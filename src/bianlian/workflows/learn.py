@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from bianlian.donors.book import CAPTURE, Donor
+from bianlian.donors.papers import CAPTURE
+from bianlian.donors.roll import Donor
 from bianlian.errors import CallerError, ConsentRefused, NothingToSwap
 from bianlian.imaging.face_space import FaceSpace, build_face_space
 from bianlian.learning.interface import Identity, Learner

@@ -32,7 +32,7 @@ from bianlian.donors.jose import open_compact, sign_compact
 from bianlian.errors import UnreadableMedia
 from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
 from bianlian.marking.label import Label, Language, Plate, capital_px
-from bianlian.marking.manifest import SourceType
+from bianlian.marking.manifest.facts import SourceType
 from bianlian.marking.metadata import AigcLabel
 from bianlian.marking.typeface import Lettering, fitted, letter
 from bianlian.marking.watermark.alignment import image_from_canonical

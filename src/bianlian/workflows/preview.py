@@ -16,7 +16,7 @@ from bianlian.compositing.stage import LEAD_IN, compose
 from bianlian.errors import CallerError, NothingToSwap
 from bianlian.imaging.colour import PixelBox, rgb_from_frame
 from bianlian.marking.label import LabelStyle, plan_label
-from bianlian.marking.manifest import SourceType
+from bianlian.marking.manifest.facts import SourceType
 from bianlian.marking.stage import mark_frames
 from bianlian.marking.xmp import xmp_packet
 from bianlian.media.decode import frames

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from bianlian.marking.manifest import SourceType
+from bianlian.marking.manifest.facts import SourceType
 from bianlian.marking.xmp import xmp_packet
 from bianlian.records.donor import stamp
 from bianlian.workflows.notes import Second

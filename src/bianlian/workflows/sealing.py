@@ -15,7 +15,8 @@ from pathlib import Path
 
 from bianlian.errors import CallerError
 from bianlian.marking.fingerprint import Print
-from bianlian.marking.manifest import ConsentFacts, ManifestFacts, SourceType, seal
+from bianlian.marking.manifest.facts import ConsentFacts, ManifestFacts, SourceType
+from bianlian.marking.manifest.seal import seal
 from bianlian.marking.metadata import AigcLabel, first_label
 from bianlian.media.publish import to_disk
 from bianlian.records.donor import Use

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bianlian.errors import CallerError, ConsentRefused, MediaError, Refusal
-from bianlian.marking.manifest import SourceType
+from bianlian.marking.manifest.facts import SourceType
 from bianlian.marking.metadata import tags
 from bianlian.marking.reading import xmp_of
 from bianlian.marking.xmp import xmp_packet

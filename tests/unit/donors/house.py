@@ -9,10 +9,11 @@ from random import Random
 
 import numpy as np
 
-from bianlian.donors.book import Donor, Donors, Enrolment
+from bianlian.donors.book import Donors, Enrolment
 from bianlian.donors.capture import CaptureReport
 from bianlian.donors.challenge import Challenge
 from bianlian.donors.notices import Controller, notice
+from bianlian.donors.roll import Donor
 from bianlian.donors.scope import example_scope, parse_scope
 from bianlian.records.donor import Coverage, Use
 

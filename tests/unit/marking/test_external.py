@@ -9,7 +9,8 @@ import pytest
 
 from bianlian.errors import CallerError, InstallationError
 from bianlian.marking.external import ExternalSigner, read_signer
-from bianlian.marking.manifest import read_manifest, seal
+from bianlian.marking.manifest.reading import read_manifest
+from bianlian.marking.manifest.seal import seal
 from tests.unit.marking.test_manifest import NOW, facts, footage, opened
 
 

@@ -16,14 +16,9 @@ from PIL import Image
 
 from bianlian.errors import InstallationError, InternalError
 from bianlian.marking.certificates import Credentials, open_credentials, rotate
-from bianlian.marking.manifest import (
-    ConsentFacts,
-    ManifestFacts,
-    ManifestState,
-    SourceType,
-    read_manifest,
-    seal,
-)
+from bianlian.marking.manifest.facts import ConsentFacts, ManifestFacts, SourceType
+from bianlian.marking.manifest.reading import ManifestState, read_manifest
+from bianlian.marking.manifest.seal import seal
 from bianlian.marking.metadata import first_label, tags
 from bianlian.marking.reading import read_labels, xmp_of
 from bianlian.marking.xmp import source_type_in, xmp_packet

@@ -15,7 +15,8 @@ import numpy as np
 from bianlian.marking.certificates import Credentials, open_credentials
 from bianlian.marking.fingerprint import pdq_per_second
 from bianlian.marking.label import LabelStyle, plan_label
-from bianlian.marking.manifest import ConsentFacts, ManifestFacts, SourceType, seal
+from bianlian.marking.manifest.facts import ConsentFacts, ManifestFacts, SourceType
+from bianlian.marking.manifest.seal import seal
 from bianlian.marking.metadata import AigcLabel, first_label, tags
 from bianlian.marking.registry import IssuedOutput
 from bianlian.marking.stage import mark_frames

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bianlian.marking.label import LabelStyle, plan_label
-from bianlian.marking.manifest import SourceType, seal
+from bianlian.marking.manifest.facts import SourceType
+from bianlian.marking.manifest.seal import seal
 from bianlian.marking.stage import mark_frames
 from bianlian.marking.watermark.embedder import FaceWatermark
 from bianlian.marking.xmp import xmp_packet

@@ -11,7 +11,7 @@ import pytest
 
 from bianlian.errors import MarksRefused, MediaError
 from bianlian.marking.certificates import open_credentials
-from bianlian.marking.manifest import seal
+from bianlian.marking.manifest.seal import seal
 from bianlian.marking.metadata import first_label
 from bianlian.records.verdict import State
 from bianlian.verification.release import ReleaseExpectation, check_draft
