@@ -173,8 +173,9 @@ def verify(context: click.Context, files: tuple[Path, ...], report: Path | None,
 @click.pass_context
 def bench(context: click.Context, pack: Path | None, level: tuple[str, ...], as_json: bool, **given: Any) -> None:
     """Fidelity against exact truth, for each pair of a bench pack, as a table."""
-    from bianlian.workflows.bench import BenchRequest, columns, default_pack, rows  # noqa: PLC0415
-    from bianlian.workflows.bench import bench as run  # noqa: PLC0415
+    from bianlian.workflows.bench.run import BenchRequest, default_pack  # noqa: PLC0415
+    from bianlian.workflows.bench.run import bench as run  # noqa: PLC0415
+    from bianlian.workflows.bench.scores import fidelity_table, performance_table  # noqa: PLC0415
 
     with reporting(quiet=as_json) as reporter:
         request = BenchRequest(pack=pack or default_pack(), levels=level, pairs=given["pair"], sheets=given["sheets"])
@@ -182,7 +183,8 @@ def bench(context: click.Context, pack: Path | None, level: tuple[str, ...], as_
     if as_json:
         print_json([result.as_json() for result in results])
     else:
-        print_table(columns(), rows(results))
+        print_table(*fidelity_table(results))
+        print_table(*performance_table(results), title="Performance against the footage (x: two trackings of it)")
 
 
 COMMANDS = (people, swap, preview, verify, bench)
