@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
+from bianlian.compositing.change import quotient
 from bianlian.compositing.performer import Performer
-from bianlian.imaging.face_space import FaceSpace, plain_skin
+from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.light import coarse, factor, light_between
-from bianlian.imaging.performance import performance
+from bianlian.imaging.performance import enlarged, performance
 from bianlian.imaging.shape import F64, donor_offset, onto_performer
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
@@ -18,6 +20,8 @@ from bianlian.records.face import Face
 _YAW, _PITCH = 51, 52
 _KNOWN, _UNKNOWN = 0.2, 0.4
 """Radians from the nearest pose of the capture: drawn in full up to the first, not at all from the second."""
+_HEARSAY = 0.2
+"""Standard deviation, in coded values at a coarse texel, of what one person's change tells of another's. .1 to .4 serve alike."""
 _STEEP, _PROFILE = 0.9, 1.15
 """Radians of yaw at which the landmarks become a guess, and are one."""
 
@@ -36,17 +40,30 @@ class Role:
     """(K, S*S*3) float32, scaled to coded RGB."""
     limits: F32
     """2xK: the range of the coefficients over the capture."""
+    mean: F32
+    """SMALL x SMALL x 3: the appearance's mean."""
+    coarse_basis: F32
+    """(K, COARSE²*3): `basis` as the performer's picture is compared with it."""
+    gain: F32
+    """(K, COARSE²*3): how a difference at a texel moves the coefficients, see `_gain`."""
     light: F32
     """9x3: from the donor's mean light and skin tone to the performer's, see `_common_light`."""
 
-    def texture(self, features: F32) -> F32:
-        """SxSx3 coded RGB of the donor under its mean light."""
+    def texture(self, features: F32, change: F32, seen: F32) -> F32:
+        """SxSx3 coded RGB of the donor under its mean light.
+
+        The performance gives a first guess of the coefficients; `change` (see `change.change`), where it was `seen`
+        (SMALL x SMALL), corrects it, and then gives the broad part of the texture, to which the donor's gives the fine one.
+        """
         side = self.appearance.side
-        if not len(self.basis):
-            return self.appearance.mean
-        coefficients = np.clip(_coefficients(self.appearance, features), self.limits[0], self.limits[1])
-        change = (coefficients @ self.basis).astype(np.float32)
-        return self.appearance.mean + change.reshape(side, side, 3)
+        guess = _coefficients(self.appearance, features)
+        told = coarse(self.mean * (change - 1)).ravel()
+        wrong = (told - guess @ self.coarse_basis) * np.repeat(coarse(seen).ravel(), 3)
+        coefficients = np.clip(guess + self.gain @ wrong, self.limits[0], self.limits[1])
+        drift = (coefficients @ self.basis).astype(np.float32)
+        texture = self.appearance.mean + drift.reshape(side, side, 3)
+        small = cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+        return texture * enlarged(quotient(self.mean * change, small, seen), side)
 
     def features(self, face: Face, rotation: F64) -> F32:
         """The performance as the donor would have given it, head turned by the performer's `rotation`."""
@@ -73,13 +90,24 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     features = appearance.covered
     coefficients = np.stack([_coefficients(appearance, row) for row in features])
     side = appearance.side
-    basis = appearance.basis.reshape(len(appearance.basis), side * side * 3).astype(np.float32)
+    basis = appearance.basis.reshape(-1, side * side * 3).astype(np.float32) * appearance.scales[:, None]
+    coarse_basis = np.stack([coarse(row.reshape(side, side, 3)).ravel() for row in basis])
     return Role(
         appearance=appearance, performer=performer, offset=donor_offset(donor, own, space.share, space.rim),
-        turn=onto_performer(donor, own, space.rim)[1], basis=basis * appearance.scales[:, None],
+        turn=onto_performer(donor, own, space.rim)[1], basis=basis,
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
+        mean=cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA), coarse_basis=coarse_basis,
+        gain=_gain(coarse_basis, appearance.doubt, space),
         light=_common_light(coarse(appearance.mean), performer.reference, space),
     )  # fmt: skip
+
+
+def _gain(basis: F32, doubt: F32, space: FaceSpace) -> F32:
+    """The least-squares correction of coefficients that are uncertain by `doubt` from a picture that is by `_HEARSAY`."""
+    share = np.repeat(coarse(space.template.spread(space.share)).ravel() > 0.02, 3)
+    heard = basis * share
+    hold = np.diag((_HEARSAY / np.maximum(doubt, 1e-6)) ** 2)
+    return np.linalg.solve(heard @ basis.T + hold, heard).astype(np.float32)
 
 
 def _common_light(donor: F32, performer: F32, space: FaceSpace) -> F32:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bianlian.errors import NothingToSwap, UnreadableMedia
 from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
-from bianlian.imaging.face_space import FaceSpace, plain_skin
-from bianlian.imaging.light import COARSE, coarse, factor, light_between
+from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
+from bianlian.imaging.light import COARSE, coarse, factor, light_between, relit
+from bianlian.imaging.performance import enlarged
 from bianlian.imaging.shape import neutral_shape, resting_expression
 from bianlian.imaging.template import unwrap, visibility
 from bianlian.records.appearance import pack, unpack
@@ -18,8 +19,8 @@ from bianlian.records.arrays import F32, frozen
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
-FORMAT, VERSION = "bianlian-performer", 1
-_ARRAYS = ("neutral", "rest", "reference", "tolerance")
+FORMAT, VERSION = "bianlian-performer", 2
+_ARRAYS = ("neutral", "rest", "reference", "tolerance", "usual")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,10 +35,13 @@ class Performer:
     """COARSE x COARSE x 3 coded RGB: the mean texture under the mean light."""
     tolerance: F32
     """COARSE x COARSE: how far, in log units, the texture usually strays from the reference under the frame's light."""
+    usual: F32
+    """SMALL x SMALL x 3 coded RGB: the mean of the textures, each brought to the reference's light."""
 
     def __post_init__(self) -> None:
         for name, shape in (
             ("neutral", (468, 3)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)), ("tolerance", (COARSE, COARSE)),
+            ("usual", (SMALL, SMALL, 3)),
         ):  # fmt: skip
             object.__setattr__(self, name, frozen(getattr(self, name), name, shape, np.float32))
 
@@ -71,10 +75,9 @@ def face_box(face: Face, frame: Frame) -> PixelBox:
     ).clipped(frame.size)  # fmt: skip
 
 
-def coarse_texture(rgb: F32, points: F32, space: FaceSpace) -> tuple[F32, F32]:
-    """COARSE x COARSE x 3 texture of a face whose landmarks lie in `rgb`, and how well each texel is seen."""
-    texture = unwrap(rgb, points, space.small).astype(np.float32)
-    return coarse(texture), coarse(visibility(points, space.small))
+def small_texture(rgb: F32, points: F32, space: FaceSpace) -> tuple[F32, F32]:
+    """SMALL x SMALL x 3 texture of a face whose landmarks lie in `rgb`, and how well each texel is seen."""
+    return unwrap(rgb, points, space.small).astype(np.float32), visibility(points, space.small)
 
 
 def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limit: int = 64) -> Performer:
@@ -92,7 +95,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
             box = face_box(tracked.face, frame)
             corner = np.array([box.left, box.top, 0], np.float32)
             rgb = rgb_float_from_frame(frame, box)
-            kept.append((tracked.face, *coarse_texture(rgb, tracked.face.points_image - corner, space)))
+            kept.append((tracked.face, *small_texture(rgb, tracked.face.points_image - corner, space)))
             if len(kept) == limit:
                 kept, stride = kept[::2], stride * 2
         count += 1
@@ -100,29 +103,40 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
         raise NothingToSwap("the performer's face is to be seen in no frame", advice="run: bianlian people FOOTAGE")
     faces = [face for face, _, _ in kept]
     neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
-    reference, tolerance = _habits(
-        np.stack([texture for _, texture, _ in kept]), np.stack([s for _, _, s in kept]), space
+    textures, seen = np.stack([texture for _, texture, _ in kept]), np.stack([part for _, _, part in kept])
+    reference, tolerance, lights, trust = _habits(
+        np.stack([coarse(texture) for texture in textures]), np.stack([coarse(part) for part in seen]), space
     )
     return Performer(
-        neutral=neutral.astype(np.float32), rest=resting_expression(faces), reference=reference, tolerance=tolerance
-    )
+        neutral=neutral.astype(np.float32), rest=resting_expression(faces), reference=reference, tolerance=tolerance,
+        usual=_usual(textures, seen, lights, trust, space),
+    )  # fmt: skip
 
 
-def _habits(textures: F32, seen: F32, space: FaceSpace) -> tuple[F32, F32]:
-    """Even-light mean (robust: a passing hand does not count) and usual deviation."""
-    trust = seen.copy()
+def _usual(textures: F32, seen: F32, lights: Sequence[F32], trust: F32, space: FaceSpace) -> F32:
+    even = np.stack([relit(texture, space.light, -light) for texture, light in zip(textures, lights, strict=True)])
+    weights = np.stack([part * enlarged(one, SMALL) for part, one in zip(seen, trust, strict=True)])[..., None]
+    return (even * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), np.float32(1e-3))
+
+
+def _habits(textures: F32, seen: F32, space: FaceSpace) -> tuple[F32, F32, list[F32], F32]:
+    """Even-light mean (robust: a passing hand does not count), usual deviation, and each texture's light and trust."""
+    trust: F32 = seen.copy()
+    lights: list[F32] = []
     reference = np.zeros_like(textures[0])
     strays = np.zeros_like(seen)
     for _ in range(3):
         reference = (textures * trust[..., None]).sum(axis=0) / np.maximum(trust.sum(axis=0), 1e-3)[..., None]
         skin = plain_skin(space, reference)
+        lights = [
+            light_between(space.light, texture, reference, skin * part)
+            for texture, part in zip(textures, seen, strict=True)
+        ]
         for index, texture in enumerate(textures):
-            light = light_between(space.light, texture, reference, skin * seen[index])
-            expected = reference * factor(space.light, light)
-            strays[index] = stray(texture, expected)
-        trust = seen / (1 + (strays / 0.25) ** 2)
+            strays[index] = stray(texture, reference * factor(space.light, lights[index]))
+        trust = (seen / (1 + (strays / 0.25) ** 2)).astype(np.float32)
     tolerance = (strays * trust).sum(axis=0) / np.maximum(trust.sum(axis=0), 1e-3)
-    return reference.astype(np.float32), tolerance.astype(np.float32)
+    return reference.astype(np.float32), tolerance.astype(np.float32), lights, trust
 
 
 def stray(texture: F32, expected: F32) -> F32:

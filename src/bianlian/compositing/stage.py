@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from bianlian.compositing.change import change
 from bianlian.compositing.matte import occlusion
 from bianlian.compositing.perform import Role, cast_role
-from bianlian.compositing.performer import Performer, coarse_texture, face_box
+from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
 from bianlian.imaging.colour import planes_with_rgb, rgb_float_from_frame
-from bianlian.imaging.face_space import FaceSpace
-from bianlian.imaging.light import light_between, relit
+from bianlian.imaging.face_space import SMALL, FaceSpace
+from bianlian.imaging.light import coarse, light_between, relit
+from bianlian.imaging.performance import enlarged
 from bianlian.imaging.shape import drawn_points, place
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
@@ -110,13 +112,14 @@ def _with_face(
     placement = place(role.performer.neutral.astype(np.float64), space.expressions, space.pose_weights, face)
     features = role.features(face, placement.rotation)
     confidence, reason = role.coverage(features)
-    texture = role.texture(features)
-    worn, seen = coarse_texture(rgb, face.points_image - corner, space)
-    light = light_between(space.light, worn, role.performer.reference, space.skin * seen)
+    worn, seen = small_texture(rgb, face.points_image - corner, space)
+    light = light_between(space.light, coarse(worn), role.performer.reference, space.skin * coarse(seen))
     moment = _Moment(
         index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height,
-        light=light, hidden=occlusion(worn, seen, light, role.performer, space),
+        light=light, hidden=occlusion(coarse(worn), coarse(seen), light, role.performer, space),
     )  # fmt: skip
+    seen = seen * (1 - enlarged(moment.hidden, SMALL))
+    texture = role.texture(features, change(worn, seen, light, role.performer, space), seen)
     light, hidden = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, placement, role.offset)

@@ -61,12 +61,12 @@ class LinearLearner:
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
         centre, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 0.02)
-        regressor = ridge(((features - centre) / spread).astype(np.float64), scores, self.ridge)
+        regressor, doubt = ridge(((features - centre) / spread).astype(np.float64), scores, self.ridge)
         reporter.progress(Progress(stage="learn", done=4, total=4, unit="steps"))
         return Appearance(
             donor_id=identity.donor_id, template_commitment=identity.template_commitment, level=self.level, seed=seed,
             neutral=neutral.astype(np.float32), rest=rest, mean=mean, basis=basis, scales=scales, centre=centre, spread=spread,
-            regressor=regressor, covered=features.astype(np.float32),
+            regressor=regressor, doubt=doubt, covered=features.astype(np.float32),
         )  # fmt: skip
 
 
@@ -126,9 +126,10 @@ def components(textures: F32, seen: F32, mean: F32, count: int, space: FaceSpace
     return basis.reshape(-1, side, side, 3), scales, scores
 
 
-def ridge(features: F64, targets: F64, strength: float) -> F32:
-    """(F+1)xK weights, last row the constant term."""
+def ridge(features: F64, targets: F64, strength: float) -> tuple[F32, F32]:
+    """(F+1)xK weights, last row the constant term; and K, how far the `targets` stray from what the weights say."""
     rows = np.concatenate([features, np.ones((len(features), 1))], axis=1)
     hold = strength * np.eye(rows.shape[1])
     hold[-1, -1] = 1e-6
-    return np.linalg.solve(rows.T @ rows + hold, rows.T @ targets).astype(np.float32)
+    weights = np.linalg.solve(rows.T @ rows + hold, rows.T @ targets)
+    return weights.astype(np.float32), (targets - rows @ weights).std(axis=0).astype(np.float32)

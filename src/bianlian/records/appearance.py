@@ -15,7 +15,7 @@ from bianlian.errors import UnreadableMedia
 from bianlian.records.arrays import F32, frozen
 
 FORMAT = "bianlian-appearance"
-VERSION = 1
+VERSION = 2
 FEATURES = 57
 """What texture is predicted from: 51 expression coefficients above rest, yaw, pitch, their squares, gaze yaw and pitch."""
 _UNPACKING = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, ValueError, EOFError, RecursionError)
@@ -26,8 +26,8 @@ _UNPACKING = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, Val
 class Appearance:
     """Performance → texture and shape of one donor.
 
-    texture = mean + sum over k of coefficients[k] * basis[k] * scales[k], with
-    coefficients = ((features - centre) / spread, 1) @ regressor.
+    texture = mean + sum over k of coefficients[k] * basis[k] * scales[k]. Its first guess is
+    coefficients = ((features - centre) / spread, 1) @ regressor, off by `doubt`; the picture of who is drawn corrects it.
     """
 
     donor_id: str
@@ -50,6 +50,8 @@ class Appearance:
     """FEATURES."""
     regressor: F32
     """(FEATURES + 1) x K."""
+    doubt: F32
+    """K: standard deviation of a coefficient about its first guess."""
     covered: F32
     """MxFEATURES: the performances that the capture showed."""
 
@@ -59,7 +61,8 @@ class Appearance:
             ("neutral", (468, 3), np.float32), ("rest", (51,), np.float32), ("mean", (side, side, 3), np.float32),
             ("basis", (count, side, side, 3), np.int8), ("scales", (count,), np.float32),
             ("centre", (FEATURES,), np.float32), ("spread", (FEATURES,), np.float32),
-            ("regressor", (FEATURES + 1, count), np.float32), ("covered", (None, FEATURES), np.float32),
+            ("regressor", (FEATURES + 1, count), np.float32), ("doubt", (count,), np.float32),
+            ("covered", (None, FEATURES), np.float32),
         ):  # fmt: skip
             object.__setattr__(self, name, frozen(getattr(self, name), name, shape, dtype))
 
@@ -98,7 +101,7 @@ class Appearance:
             ) from error
 
 
-_ARRAYS = ("neutral", "rest", "mean", "basis", "scales", "centre", "spread", "regressor", "covered")
+_ARRAYS = ("neutral", "rest", "mean", "basis", "scales", "centre", "spread", "regressor", "doubt", "covered")
 
 
 def pack(header: Mapping[str, object], arrays: dict[str, np.ndarray]) -> bytes:
@@ -126,7 +129,8 @@ def unpack(
             header = json.loads(archive.read("header.json"))
             if header.get("format") != kind or header.get("version") != version:
                 raise UnreadableMedia(
-                    f"this is not a {kind} file of version {version}", advice="make it again with this program"
+                    f"this is not a {kind} file of version {version}, or it was made by an older version of this program",
+                    advice="make it again with this program: learn the donor, or track the footage, once more",
                 )
             arrays = {
                 name: np.lib.format.read_array(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)

@@ -1,0 +1,42 @@
+"""What a frame's own picture tells about the donor's face.
+
+The performer's face in this frame, over how it usually looks under the same light, is a factor near one: wrinkles, shading of
+cheeks, teeth, lids. It is worth more than any number about the expression, and it is relative, so that little of the
+performer's own features is in it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from bianlian.compositing.performer import Performer
+from bianlian.imaging.face_space import SMALL, FaceSpace
+from bianlian.imaging.light import factor
+from bianlian.imaging.performance import enlarged
+from bianlian.records.arrays import F32
+
+_FLOOR = np.float32(0.02)
+"""Added to both sides of a quotient of coded values: darkness tells little, and what is unseen changes nothing."""
+_LEAST, _MOST = 0.5, 1.8
+
+
+def soft(image: F32) -> F32:
+    """`image` (SMALL x SMALL) without what is finer than a hundredth of the template: finer things do not lie exactly enough
+    on one another from frame to frame."""
+    return cv2.GaussianBlur(image, (0, 0), 0.01 * SMALL)
+
+
+def change(worn: F32, seen: F32, light: F32, performer: Performer, space: FaceSpace) -> F32:
+    """SMALL x SMALL x 3: the factor by which the face differs from the performer's usual one; 1 where it is not `seen`.
+
+    `worn` and `seen` are the frame's small texture, `light` what lies between it and the performer's reference.
+    """
+    usual = performer.usual * enlarged(factor(space.light, light), SMALL)
+    return np.clip(quotient(worn, usual, seen), _LEAST, _MOST).astype(np.float32)
+
+
+def quotient(over: F32, under: F32, seen: F32) -> F32:
+    """Soft `over` by soft `under` (SMALL x SMALL x 3) where `seen` (SMALL x SMALL, 0..1), fading to 1 elsewhere."""
+    weight = seen[..., None]
+    return ((soft(over * weight) + _FLOOR) / (soft(under * weight) + _FLOOR)).astype(np.float32)
