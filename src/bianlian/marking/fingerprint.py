@@ -11,10 +11,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
-from bianlian.imaging.colour import rgb_from_frame
+from bianlian.imaging.colour import small_rgb_from_frame
 from bianlian.imaging.pdq import LEAST_QUALITY, MATCH_DISTANCE, pdq
 from bianlian.records.frame import Frame
 
@@ -68,10 +67,7 @@ def pdq_per_second(frames: Iterable[Frame]) -> tuple[Print, ...]:
 
 def print_of(frame: Frame, *, second: float = 0.0) -> Print:
     """The hash of one frame."""
-    rgb = rgb_from_frame(frame)
-    shrink = _LONG_SIDE / max(rgb.shape[:2])
-    if shrink < 1:
-        rgb = cv2.resize(rgb, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
+    rgb = small_rgb_from_frame(frame, _LONG_SIDE)
     value, quality = pdq(rgb)
     mirrored, _ = pdq(np.ascontiguousarray(rgb[:, ::-1]))
     return Print(second=second, pdq=value.hex(), mirrored=mirrored.hex(), quality=quality)

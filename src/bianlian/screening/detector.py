@@ -18,6 +18,8 @@ from bianlian.records.arrays import U8
 COARSE, FINE = 320, 640
 """Sides of the square that a picture is shrunk into: what the network was trained on, and twice that, for small figures."""
 
+_STRIDE = 32
+"""Pixels of the input for each step of the network's coarsest layer."""
 _EXPOSED = {
     2: "buttocks exposed",
     3: "female breast exposed",
@@ -63,7 +65,8 @@ class NudeNet:
         height, width = rgb.shape[:2]
         scale = side / max(height, width)
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
-        canvas = np.zeros((side, side, 3), np.uint8)
+        # What the square holds beyond the picture is black and shows nothing: it is left out in steps of the network's stride.
+        canvas = np.zeros((*(-(-length // _STRIDE) * _STRIDE for length in reversed(size)), 3), np.uint8)
         canvas[: size[1], : size[0]] = cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
         batch = np.ascontiguousarray(canvas.transpose(2, 0, 1)[None], np.float32) / np.float32(255)
         rows = np.asarray(self._session.run(None, {self._input: batch})[0])[0]

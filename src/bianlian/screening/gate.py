@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from bianlian.errors import ContentRefused
-from bianlian.imaging.colour import rgb_from_frame
+from bianlian.imaging.colour import small_rgb_from_frame
 from bianlian.records.frame import Frame
 from bianlian.screening.detector import COARSE, FINE, ExposureDetector
 
@@ -72,7 +72,7 @@ class ContentGate:
             is_fine = self._looks % self._settings.fine_every == 0 and max(frame.size) >= FINE
             self._side = FINE if is_fine else COARSE
             self._looks += 1
-        score, label = self._detector.exposure(rgb_from_frame(frame), side=self._side)
+        score, label = self._detector.exposure(small_rgb_from_frame(frame, self._side), side=self._side)
         self.frames_seen += 1
         self.highest = max(self.highest, score)
         is_hit = score >= (self._settings.fine_threshold if self._side == FINE else self._settings.threshold)

@@ -20,8 +20,10 @@ from bianlian.records.face import Box, TrackedFace
 from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.time import Instant
 from bianlian.records.track import Person
+from bianlian.tracking.identity import chip
 from bianlian.tracking.landmarks import region_of_landmarks
 from bianlian.tracking.models import FaceModels
+from bianlian.tracking.sampling import FrameSampler
 from bianlian.tracking.store import TrackReader
 
 RUNS = 4
@@ -202,9 +204,9 @@ def _inner(boxes: Sequence[Box], frame: Frame) -> PixelBox:
 
 
 def _likeness(frame: Frame, tracked: TrackedFace, template: F32, person: Person, models: FaceModels) -> Likeness:
-    rgb = rgb_from_frame(frame)
-    points = models.landmarker.landmarks(rgb, region_of_landmarks(tracked.face.points_image)).points_image
-    embedding = models.identity.embed(rgb, points)
+    picture = FrameSampler(frame)
+    points = models.landmarker.landmarks_of(picture, region_of_landmarks(tracked.face.points_image)).points_image
+    embedding = models.identity.embed_chip(chip(picture, points))
     own = float(np.linalg.norm(embedding - person.embedding)) if len(person.embeddings) else -1.0
     return Likeness(
         frame=frame.index, seconds=frame.instant.seconds, to_donor=float(np.linalg.norm(embedding - template)),

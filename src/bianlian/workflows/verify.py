@@ -9,16 +9,16 @@ from typing import Any
 from bianlian.donors.files import write_whole
 from bianlian.donors.receipts import verify_receipt
 from bianlian.errors import InstallationError
-from bianlian.imaging.colour import rgb_from_frame
 from bianlian.marking.certificates import Credentials, ManifestSigner, open_credentials, rotate
 from bianlian.marking.external import read_signer
 from bianlian.marking.watermark.reader import WatermarkReader
-from bianlian.records.arrays import F32, U8
+from bianlian.records.arrays import F32
 from bianlian.records.donor import stamp
 from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.progress import Progress, Reporter
 from bianlian.records.verdict import State, Verdict
 from bianlian.tracking.landmarks import FaceLandmarker, region_of_detection, region_of_landmarks
+from bianlian.tracking.sampling import FrameSampler, Sampler
 from bianlian.tracking.watch import LEAST_PRESENCE
 from bianlian.verification.claims import Consent, ConsentState
 from bianlian.verification.pixels import WatermarkKeys
@@ -141,24 +141,24 @@ class FaceLocator:
         self._last = -1
 
     def __call__(self, frame: Frame) -> list[F32]:
-        rgb = rgb_from_frame(frame)
+        picture = FrameSampler(frame)
         is_next, self._last = frame.index > self._last, frame.index
         known = self._known if is_next and self._left else []
-        followed = [self._landmarker.landmarks(rgb, region_of_landmarks(points)) for points in known]
+        followed = [self._landmarker.landmarks_of(picture, region_of_landmarks(points)) for points in known]
         if followed and all(result.presence >= LEAST_PRESENCE for result in followed):
             self._left -= 1
             self._known = [result.points_image for result in followed]
         else:
             self._left = DETECT_EVERY
-            self._known = self._found(rgb)
+            self._known = self._found(picture)
         return self._known
 
-    def _found(self, rgb: U8) -> list[F32]:
+    def _found(self, picture: Sampler) -> list[F32]:
         found: list[F32] = []
-        for detection in self._landmarker.detect(rgb, smallest_px=SMALLEST_READ_PX):
-            first = self._landmarker.landmarks(rgb, region_of_detection(detection))
+        for detection in self._landmarker.detector.search(picture, smallest_px=SMALLEST_READ_PX):
+            first = self._landmarker.landmarks_of(picture, region_of_detection(detection))
             # A second look from where the first one found the face is what tracking does from frame to frame.
-            found.append(self._landmarker.landmarks(rgb, region_of_landmarks(first.points_image)).points_image)
+            found.append(self._landmarker.landmarks_of(picture, region_of_landmarks(first.points_image)).points_image)
         return found
 
 

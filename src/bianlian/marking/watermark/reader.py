@@ -126,24 +126,29 @@ class WatermarkReader:
         """
         words = np.array([self._book.word(job_id) for job_id in job_ids], np.float32).reshape(-1, BITS)
         best, total = _Best(), np.zeros((int(np.prod(_HYPOTHESES)), BITS), np.float32)
-        frames_read = faces_read = 0
+        before = read = 0, 0  # frames and faces: up to the present window, and with it
         largest = 0.0
         for threads, count in self._windows(frames, locate):
             softs = [self._soft(thread) for thread in threads]
-            is_new = len(softs) > 1 or faces_read > 0
-            frames_read += count
-            faces_read += sum(len(thread.rows) for thread in threads)
-            largest = max([largest, *(thread.size * SIDE for thread in threads)])
-            total += np.sum(softs, axis=0, dtype=np.float32)
-            for soft in [*softs, total] if is_new else softs:
+            sum_so_far = total + np.sum(softs, axis=0, dtype=np.float32)
+            for soft in [*softs, sum_so_far] if len(softs) > 1 or before[1] else softs:
                 best.compare(soft, words)
+            largest = max([largest, *(thread.size * SIDE for thread in threads)])
+            read = before[0] + count, before[1] + sum(len(thread.rows) for thread in threads)
             if best.false_alarm <= self._settings.stop_at:
                 break
-        return self._reading(best, job_ids, frames_read, faces_read, largest)
+            if count == self._settings.window:
+                total, before = sum_so_far, read
+        return self._reading(best, job_ids, *read, largest)
 
     def _windows(self, frames: Iterable[Frame], locate: Locate) -> Iterator[tuple[list[_Thread], int]]:
-        """The faces of so many sampled frames at a time, each face followed, and the number of frames they come from."""
+        """The faces of so many sampled frames at a time, each face followed, and the number of frames they come from.
+
+        A window is shown when it is a sixth, a third and two thirds full as well: an unharmed mark is plain by then.
+        """
         due, step = -np.inf, 1 / self._settings.samples_per_second
+        window = self._settings.window
+        looks = {window // 6, window // 3, window * 2 // 3, window}
         threads: list[_Thread] = []
         count = 0
         for frame in frames:
@@ -153,10 +158,11 @@ class WatermarkReader:
             due = max(due + step, seconds + step / 2)
             count += 1
             self._follow(threads, frame, locate(frame))
-            if count == self._settings.window:
+            if count in looks:
                 yield threads, count
+            if count == window:
                 threads, count = [], 0
-        if count:
+        if count and count not in looks:
             yield threads, count
 
     def _follow(self, threads: list[_Thread], frame: Frame, faces: Sequence[F32]) -> None:
