@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class BianlianError(Exception):
     """A clear sentence for people; `advice` says what to do about it."""
@@ -27,6 +29,16 @@ class BianlianError(Exception):
     def __init__(self, message: str, *, advice: str = "") -> None:
         super().__init__(message)
         self.advice = advice
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross processes whole, whatever their constructors ask for."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[BianlianError], args: tuple[Any, ...], state: dict[str, Any]) -> BianlianError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class CallerError(BianlianError):

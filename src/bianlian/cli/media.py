@@ -65,6 +65,9 @@ def people(context: click.Context, footage: Path, output: Path | None, as_json: 
 @click.option(
     "--patch", type=FOLDER, help="For compositors: folder for the marked face patches, 16-bit PNG with mattes."
 )
+@click.option(
+    "--ray", default="", metavar="ADDRESS", help="Have the workers of a Ray cluster draw; auto: the one around here."
+)
 @click.option("--report", is_flag=True, help="Beside each result a page with pictures; its numbers are always written.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
@@ -81,7 +84,7 @@ def swap(context: click.Context, footage: tuple[Path, ...], as_json: bool, **giv
         level=given["level"], resume=given["resume"], suffix=f".{given['container']}" if given["container"] else "",
         codec=given["codec"], crf=given["crf"], label_language=given["label_language"],
         label_corner=given["label_corner"], label_eu=given["label_eu"], label_opening=given["label_opening"],
-        report=given["report"], patches=given["patch"],
+        report=given["report"], patches=given["patch"], ray=given["ray"],
     )  # fmt: skip
     with reporting(quiet=as_json) as reporter:
         report = run(house_of(context), request, reporter)

@@ -9,7 +9,8 @@ In this order, each step refusing with a code of its own:
  6. the use is within scope and term                                                          scope-…
  7. the consent is not used up                                                                used-up
 
-This module alone makes a `Grant`. `confirm` takes the same steps again before a file is released.
+This module alone makes a `Grant`. `confirm` takes the same steps again before a file is released. `delegated` hands grants on
+to a worker on another machine; what it draws is confirmed at home like everything else.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from bianlian.donors import revocation
+from bianlian.donors import delegation, revocation
 from bianlian.donors.ledger import CLOCK_TOLERANCE
 from bianlian.donors.receipts import Evidence, Receipt, verify_receipt
 from bianlian.donors.scope import check_scope
@@ -99,6 +101,18 @@ def confirm(grant: Grant, papers: Papers, use: Use, now: datetime) -> None:
     rights = (grant.purpose, grant.permits_opening_label, grant.expires)
     if granted != found or rights != (use.purpose, receipt.scope.artistic_work, receipt.scope.until):
         raise ConsentRefused("The grant is for another use than this one.", code="grant-mismatch")
+
+
+def delegated(
+    document: bytes, head: Ed25519PublicKey, worker: X25519PrivateKey, now: datetime
+) -> tuple[delegation.WorkOrder, tuple[Grant, ...]]:
+    """The grants that a work order of `head` states, for this worker alone.
+
+    Raises:
+        ConsentRefused: order-bad, order-expired.
+    """
+    order = delegation.read(document, head, worker, now)
+    return order, tuple(Grant(**facts) for facts in order.grants)
 
 
 def check(papers: Papers, use: Use, now: datetime) -> Receipt:

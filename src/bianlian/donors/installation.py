@@ -58,8 +58,7 @@ class Installation:
         _check_private(path)
         signing, wrapping = _load(path, passphrase)
         key = Ed25519PrivateKey.from_private_bytes(signing)
-        name = hashlib.sha256(key.public_key().public_bytes_raw()).hexdigest()[:16]
-        return cls(home=home, id=name, signing_key=key, wrapping_key=wrapping)
+        return cls(home=home, id=id_of(key.public_key()), signing_key=key, wrapping_key=wrapping)
 
     @property
     def public_key(self) -> Ed25519PublicKey:
@@ -76,6 +75,11 @@ class Installation:
     def derive(self, purpose: str, salt: bytes = b"") -> bytes:
         """32 secret bytes for one purpose, always the same for it (HKDF-SHA256 of the wrapping key)."""
         return derive(self.wrapping_key, purpose, salt)
+
+
+def id_of(key: Ed25519PublicKey) -> str:
+    """The id of the installation that a public key belongs to."""
+    return hashlib.sha256(key.public_bytes_raw()).hexdigest()[:16]
 
 
 def is_signed(key: Ed25519PublicKey, purpose: str, message: bytes, signature: bytes) -> bool:

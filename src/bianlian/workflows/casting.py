@@ -32,7 +32,7 @@ from bianlian.records.progress import Reporter
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.house import House
 from bianlian.workflows.learn import appearance_of
-from bianlian.workflows.render import Render
+from bianlian.workflows.render import Crew, Render
 from bianlian.workflows.sealing import Sealing
 from bianlian.workflows.tracks import sampled_faces
 
@@ -63,6 +63,7 @@ class FileSwap:
     space: FaceSpace
     style: LabelStyle
     encode: EncodeSettings
+    crew: Crew
     resume: bool
     wants_page: bool = False
     """A report with pictures besides the one in JSON."""

@@ -82,11 +82,12 @@ def _sweep(home: Path) -> None:
     """Remove tracks in the making whose program was killed: nobody needs them, and they are biometric data."""
     for part in (*home.glob(".track-*"), *home.glob("tracks/.*.part")):
         maker = re.match(r".*\.?track[.-](\d+)[.-]", part.name)
-        if maker and not _is_running(int(maker[1])):
+        if maker and not is_running(int(maker[1])):
             shutil.rmtree(part, ignore_errors=True)
 
 
-def _is_running(process: int) -> bool:
+def is_running(process: int) -> bool:
+    """Whether a process of this machine lives."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

@@ -16,6 +16,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,8 @@ from bianlian.media.publish import publishing
 from bianlian.workflows.footage import MARKER
 
 CHUNK_FRAMES = 128
-"""Long enough that key frames at its ends cost little (x264's own default distance is 250), short enough that a kill costs
-seconds and that two workers share a 10 s clip evenly."""
+"""At most; long enough that key frames at its ends cost little (x264's own default distance is 250), short enough that a kill
+costs seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +41,11 @@ class ChunkRange:
 
 
 def chunks_of(frame_count: int) -> tuple[ChunkRange, ...]:
-    """The chunks of a clip, in order, covering every frame once."""
-    starts = range(0, frame_count, CHUNK_FRAMES)
-    return tuple(
-        ChunkRange(number=number, first=first, stop=min(first + CHUNK_FRAMES, frame_count))
-        for number, first in enumerate(starts)
-    )
+    """The chunks of a clip, in order, covering every frame once, of even length, so that no worker waits for a longer one."""
+    count = -(-frame_count // CHUNK_FRAMES)
+    count += count % 2 if frame_count > CHUNK_FRAMES // 2 else 0  # pairs, for two workers
+    ends = [frame_count * number // count for number in range(count + 1)] if count else [0]
+    return tuple(ChunkRange(number=n, first=first, stop=stop) for n, (first, stop) in enumerate(pairwise(ends)))
 
 
 class JobFolder:

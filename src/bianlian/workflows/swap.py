@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ from bianlian.workflows.enrol import read_small
 from bianlian.workflows.footage import expand, output_names
 from bianlian.workflows.house import House
 from bianlian.workflows.learn import face_space
+from bianlian.workflows.render import Crew, Threads
 from bianlian.workflows.swap_file import is_done, lacking, swap_file
 
 _log = logging.getLogger(__name__)
@@ -60,6 +62,8 @@ class SwapRequest:
     """Seconds; 0 for the whole duration."""
     report: bool = False
     """Write a page with pictures beside each result; its numbers (JSON) are always written."""
+    ray: str = ""
+    """Address of a Ray cluster whose workers draw; empty: this machine draws."""
     patches: Path | None = None
     """Folder for the marked face patches of each result, for compositors."""
 
@@ -113,13 +117,27 @@ def swap(house: House, request: SwapRequest, reporter: Reporter) -> SwapReport:
     """
     files = expand(request.footage)
     outputs = output_names(files, request.output, suffix=request.suffix)
-    job = file_swap(house, request, reporter)
     outcomes: list[FileOutcome] = []
-    for number, (file, output) in enumerate(zip(files, outputs, strict=True), 1):
-        if len(files) > 1:
-            reporter.say(f"[{number}/{len(files)}] {file.name}")
-        outcomes.append(_attempt(job, file, output, reporter))
+    with _crew(house, request) as crew:
+        job = replace(file_swap(house, request, reporter), crew=crew)
+        for number, (file, output) in enumerate(zip(files, outputs, strict=True), 1):
+            if len(files) > 1:
+                reporter.say(f"[{number}/{len(files)}] {file.name}")
+            outcomes.append(_attempt(job, file, output, reporter))
     return SwapReport(outcomes=tuple(outcomes))
+
+
+@contextmanager
+def _crew(house: House, request: SwapRequest) -> Generator[Crew]:
+    if not request.ray:
+        yield Threads(count=house.settings.workers)
+        return
+    if request.patches:
+        raise CallerError("Patches are signed where they are drawn: here.", advice="Leave out --ray, or --patch.")
+    from bianlian.workflows.cluster.crew import joined  # noqa: PLC0415 - for those who have a cluster
+
+    with joined(house, request.ray) as crew:
+        yield crew
 
 
 def file_swap(house: House, request: SwapRequest, reporter: Reporter) -> FileSwap:
@@ -134,7 +152,7 @@ def file_swap(house: House, request: SwapRequest, reporter: Reporter) -> FileSwa
     }
     return FileSwap(
         house=house, players=players, production=production, space=face_space(house, reporter), style=style,
-        encode=encode, resume=request.resume, wants_page=request.report,
+        encode=encode, crew=Threads(count=house.settings.workers), resume=request.resume, wants_page=request.report,
         patches=request.patches,
     )  # fmt: skip
 

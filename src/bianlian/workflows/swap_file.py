@@ -41,7 +41,7 @@ from bianlian.workflows.notes import noted, summed_up
 from bianlian.workflows.patches import INDEX as PATCH_INDEX
 from bianlian.workflows.patches import Patches
 from bianlian.workflows.quality import measured
-from bianlian.workflows.render import Render, marked_frames, render_chunks
+from bianlian.workflows.render import Crew, Render, marked_frames, render_chunks
 from bianlian.workflows.report import JSON_SUFFIX, PAGE_SUFFIX, Facts, named_beside, report_bytes, told
 from bianlian.workflows.report_page import report_page
 from bianlian.workflows.sealing import Result, Sealing, checked, released, sealed
@@ -142,7 +142,7 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
         job.patches.mkdir(parents=True, exist_ok=True)
         patches = Patches(folder.path / PATCHES, sealing.label, house.donors.installation, language=job.style.language)
         render = replace(render, patches=patches)
-    draft, dropped = _draw(render, sealing, track, folder, house, reporter)
+    draft, dropped = _draw(render, sealing, track, folder, job.crew, reporter)
     finished = folder.path / f"sealed{folder.output.suffix}"
     sealed(house, sealing, draft, finished)
     templates = {person: player.template for person, player in job.players.items()}
@@ -185,12 +185,12 @@ def _note_opening_label(permitted: Permitted, job: FileSwap) -> None:
 
 
 def _draw(
-    render: Render, sealing: Sealing, track: TrackReader, folder: JobFolder, house: House, reporter: Reporter
+    render: Render, sealing: Sealing, track: TrackReader, folder: JobFolder, crew: Crew, reporter: Reporter
 ) -> tuple[Path, tuple[str, ...]]:
     """Draw all that is missing and put it together; returns the draft and what could not be carried over, in words."""
     source, draft = render.source, folder.path / f"draft{folder.output.suffix}"
     if source.is_image:
-        (marked,) = noted(render.patches.through(marked_frames(render, 0, 1), 0), folder.notes(0))
+        (marked,) = noted(render.patches.through(marked_frames(render), 0), folder.notes(0))
         packet = xmp_packet(sealing.label, SourceType.TRAINED.value, xmp_of(source.path))
         return draft, write_image(marked, draft, xmp=packet, source=source)
     chunks = chunks_of(track.info.frame_count)
@@ -198,6 +198,6 @@ def _draw(
     missing = tuple(chunk for chunk in chunks if chunk not in whole or not render.patches.holds(chunk.number))
     if len(missing) < len(chunks):
         reporter.say(f"Going on: {len(chunks) - len(missing)} of {len(chunks)} chunks were done.")
-    render_chunks(render, missing, folder, workers=house.settings.workers, reporter=reporter)
+    render_chunks(render, missing, folder, crew=crew, reporter=reporter)
     report = join([folder.chunk(chunk.number) for chunk in chunks], source, draft, tags=tags(sealing.label))
     return draft, report.dropped
