@@ -10,7 +10,7 @@ import numpy as np
 from bianlian.compositing.change import quotient
 from bianlian.compositing.performer import Performer
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
-from bianlian.imaging.light import coarse, factor, light_between
+from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between
 from bianlian.imaging.performance import enlarged, performance
 from bianlian.imaging.shape import F64, donor_offset, onto_performer
 from bianlian.records.appearance import Appearance
@@ -22,6 +22,7 @@ _KNOWN, _UNKNOWN = 0.2, 0.4
 """Radians from the nearest pose of the capture: drawn in full up to the first, not at all from the second."""
 _HEARSAY = 0.2
 """Standard deviation, in coded values at a coarse texel, of what one person's change tells of another's. .1 to .4 serve alike."""
+_DARK = np.float32(0.01)
 _STEEP, _PROFILE = 0.9, 1.15
 """Radians of yaw at which the landmarks become a guess, and are one."""
 
@@ -111,17 +112,14 @@ def _gain(basis: F32, doubt: F32, space: FaceSpace) -> F32:
 
 
 def _common_light(donor: F32, performer: F32, space: FaceSpace) -> F32:
-    """The light between two even-lit mean textures (COARSE x COARSE x 3): its shape point by point where both show plain skin,
-    its strength from the brighter four fifths of each one's skin, so that beard, stubble and brows do not darken the tone."""
-    light = light_between(space.light, performer, donor, plain_skin(space, donor) * plain_skin(space, performer))
-    light[0] += np.log(_tone(performer, space) / _tone(donor * factor(space.light, light), space))
+    """The light between two even-lit mean textures (COARSE x COARSE x 3): its shape where both show plain skin, its strength and
+    colour by the median over all skin, which beard, stubble and brows of either do not move."""
+    both_plain = plain_skin(space, donor) * plain_skin(space, performer)
+    light = light_between(space.light, performer, donor, both_plain, holds=TWO_FACES)
+    skin = space.skin > 0.5
+    worn, lit = performer[skin], (donor * factor(space.light, light))[skin]
+    light[0] += np.log(np.median(np.maximum(worn, _DARK) / np.maximum(lit, _DARK), axis=0))
     return light
-
-
-def _tone(texture: F32, space: FaceSpace) -> F32:
-    skin = texture[space.skin > 0.5]
-    brightness = skin.sum(axis=1)
-    return np.maximum(skin[brightness >= np.percentile(brightness, 20)].mean(axis=0), np.float32(1e-3))
 
 
 def _coefficients(appearance: Appearance, features: F32) -> F32:
