@@ -59,7 +59,9 @@ def coarse(image: F32) -> F32:
     return cv2.resize(image, (COARSE, COARSE), interpolation=cv2.INTER_AREA)
 
 
-def light_between(basis: LightBasis, lit: F32, reference: F32, weights: F32, *, holds: F64 = ONE_FACE, rounds: int = 3) -> F32:
+def light_between(
+    basis: LightBasis, lit: F32, reference: F32, weights: F32, *, holds: F64 = ONE_FACE, rounds: int = 3
+) -> F32:
     """9x3: the light that turns `reference` into `lit` (COARSE x COARSE x 3, coded 0..1), robustly.
 
     `weights` (COARSE x COARSE, 0..1) say where both are seen and are skin. All zeros give no change. `holds` (9): `ONE_FACE` or
