@@ -11,6 +11,7 @@ from bianlian.compositing.change import quotient
 from bianlian.compositing.performer import Performer
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between
+from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import enlarged, performance
 from bianlian.imaging.shape import F64, donor_offset, onto_performer
 from bianlian.records.appearance import Appearance
@@ -37,14 +38,12 @@ class Role:
     """468x3, see `shape.donor_offset`."""
     turn: F64
     """3x3: from the donor's head frame to the performer's."""
-    basis: F32
-    """(K, S*S*3) float32, scaled to coded RGB."""
     limits: F32
     """2xK: the range of the coefficients over the capture."""
     mean: F32
     """SMALL x SMALL x 3: the appearance's mean."""
     coarse_basis: F32
-    """(K, COARSE²*3): `basis` as the performer's picture is compared with it."""
+    """(K, COARSE²*3): the appearance's basis in coded RGB, as the performer's picture is compared with it."""
     gain: F32
     """(K, COARSE²*3): how a difference at a texel moves the coefficients, see `_gain`."""
     light: F32
@@ -61,8 +60,7 @@ class Role:
         told = coarse(self.mean * (change - 1)).ravel()
         wrong = (told - guess @ self.coarse_basis) * np.repeat(coarse(seen).ravel(), 3)
         coefficients = np.clip(guess + self.gain @ wrong, self.limits[0], self.limits[1])
-        drift = (coefficients @ self.basis).astype(np.float32)
-        texture = self.appearance.mean + drift.reshape(side, side, 3)
+        texture = combined(self.appearance.mean, coefficients * self.appearance.scales, self.appearance.basis)
         small = cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
         return texture * enlarged(quotient(self.mean * change, small, seen), side)
 
@@ -90,12 +88,11 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     )
     features = appearance.covered
     coefficients = np.stack([_coefficients(appearance, row) for row in features])
-    side = appearance.side
-    basis = appearance.basis.reshape(-1, side * side * 3).astype(np.float32) * appearance.scales[:, None]
-    coarse_basis = np.stack([coarse(row.reshape(side, side, 3)).ravel() for row in basis])
+    rows = zip(appearance.basis, appearance.scales, strict=True)
+    coarse_basis = np.stack([coarse(row.astype(np.float32)).ravel() * scale for row, scale in rows])
     return Role(
         appearance=appearance, performer=performer, offset=donor_offset(donor, own, space.share, space.rim),
-        turn=onto_performer(donor, own, space.rim)[1], basis=basis,
+        turn=onto_performer(donor, own, space.rim)[1],
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
         mean=cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA), coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),

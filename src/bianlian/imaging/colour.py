@@ -129,11 +129,13 @@ def planes_with_rgb(frame: Frame, box: PixelBox, rgb: F32, matte: U8) -> tuple[P
     matrix, offset = _matrix_of(frame)
     inverse = np.linalg.inv(matrix).astype(np.float32)
     yuv = cv2.transform(rgb, np.hstack([inverse, offset[:, None]]))
-    chroma, chroma_matte = yuv[..., 1:], matte
+    luma, *chroma = cv2.split(yuv)
+    chroma_matte = matte
     down, across = frame.chroma_shift
     if down or across:
-        chroma, chroma_matte = _shrunk(chroma, down, across), _shrunk(matte.astype(np.float32), down, across)
-    return _written(frame, box, (yuv[..., 0], chroma[..., 0], chroma[..., 1]), (matte, chroma_matte))
+        chroma = [_shrunk(plane, down, across) for plane in chroma]
+        chroma_matte = _shrunk(matte.astype(np.float32), down, across)
+    return _written(frame, box, (luma, chroma[0], chroma[1]), (matte, chroma_matte))
 
 
 def linear_from_srgb(coded: F32) -> F32:
@@ -170,11 +172,11 @@ def _yuv_at_full_size(frame: Frame, box: PixelBox) -> F32:
 def _shrunk(values: F32, down: int, across: int) -> F32:
     """Mean over the pixels of each chroma sample; an odd last row or column stands for itself."""
     height, width = values.shape[:2]
-    padded = cv2.copyMakeBorder(
-        values, 0, height % 2 if down else 0, 0, width % 2 if across else 0, cv2.BORDER_REPLICATE
-    )
-    size = (padded.shape[1] >> across, padded.shape[0] >> down)
-    return cv2.resize(padded, size, interpolation=cv2.INTER_AREA)
+    below, beside = height % 2 if down else 0, width % 2 if across else 0
+    if below or beside:
+        values = cv2.copyMakeBorder(values, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+    size = (values.shape[1] >> across, values.shape[0] >> down)
+    return cv2.resize(values, size, interpolation=cv2.INTER_AREA)
 
 
 def _written(
@@ -188,6 +190,6 @@ def _written(
         matte = mattes[min(number, 1)]
         copy = plane.copy()
         codes = np.clip(np.rint(value), 0, top_code).astype(plane.dtype)
-        copy[where] = np.where(matte > 0, codes, copy[where])
+        np.copyto(copy[where], codes, where=matte > 0)
         written.append(copy)
     return written[0], written[1], written[2]

@@ -65,10 +65,9 @@ class FaceSpace:
         """
         triangles = self.template.triangles
         attributes = np.concatenate([self.template.uv, self.share[:, None].astype(np.float32)], axis=1)
-        values = interpolated(points, attributes, triangles, size, facing(points, triangles) * self.front > 0)
-        outside = np.isnan(values[..., 2])
-        values[outside] = (-9, -9, 0)
-        return np.ascontiguousarray(values[..., :2]), np.ascontiguousarray(values[..., 2])
+        keep = facing(points, triangles) * self.front > 0
+        across, down, share = cv2.split(interpolated(points, attributes, triangles, size, keep, outside=(-9, -9, 0)))
+        return cv2.merge((across, down)), share
 
 
 def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:

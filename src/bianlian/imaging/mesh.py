@@ -13,10 +13,14 @@ I32 = npt.NDArray[np.int32]
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
 def _raster(
-    points: F32, attributes: F32, triangles: I32, keep: npt.NDArray[np.bool_], depth: F32, values: F32
+    points: F32, attributes: F32, triangles: I32, keep: npt.NDArray[np.bool_], outside: F32, values: F32
 ) -> None:  # pragma: no cover - compiled
-    height, width = depth.shape
-    channels = attributes.shape[1]
+    height, width, channels = values.shape
+    depth = np.full((height, width), np.inf, np.float32)
+    for y in range(height):
+        for x in range(width):
+            for k in range(channels):
+                values[y, x, k] = outside[k]
     for number in range(triangles.shape[0]):
         if not keep[number]:
             continue
@@ -42,6 +46,41 @@ def _raster(
                         values[y, x, k] = u * attributes[a, k] + v * attributes[b, k] + w * attributes[c, k]
 
 
+@numba.njit(cache=True, fastmath=True, nogil=True)
+def _spread(corners: I32, shares: F32, values: F32, spread: F32) -> None:  # pragma: no cover - compiled
+    for texel in range(corners.shape[0]):
+        a, b, c = corners[texel, 0], corners[texel, 1], corners[texel, 2]
+        u, v, w = shares[texel, 0], shares[texel, 1], shares[texel, 2]
+        for k in range(values.shape[1]):
+            spread[texel, k] = u * values[a, k] + v * values[b, k] + w * values[c, k]
+
+
+@numba.njit(cache=True, fastmath=True, nogil=True)
+def _combine(weights: F32, rows: npt.NDArray[np.int8], total: F32) -> None:  # pragma: no cover - compiled
+    block = 4096  # of the total: stays in the first cache while every row passes
+    for start in range(0, total.size, block):
+        part = total[start : start + block]
+        for number in range(weights.size):
+            weight, row = weights[number], rows[number, start : start + block]
+            for i in range(part.size):
+                part[i] += weight * np.float32(row[i])
+
+
+def combined(mean: F32, weights: npt.NDArray[np.floating], rows: npt.NDArray[np.int8]) -> F32:
+    """`mean` (any shape) plus its variations (K of that shape) by their weights (K), which stay small integers in memory."""
+    total = mean.copy()
+    _combine(weights.astype(np.float32), rows.reshape(len(weights), total.size), total.reshape(-1))
+    return total
+
+
+def spread_over(corners: I32, shares: F32, values: F32) -> F32:
+    """Vertex values (NxC) at texels that lie between three vertices each: `corners` and `shares` are HxWx3, the result HxWxC."""
+    spread = np.empty((*corners.shape[:2], values.shape[1]), np.float32)
+    values = np.ascontiguousarray(values, np.float32)
+    _spread(corners.reshape(-1, 3), shares.reshape(-1, 3), values, spread.reshape(-1, values.shape[1]))
+    return spread
+
+
 def facing(points: F32, triangles: I32) -> F32:
     """Signed area of each triangle in the plane (N), half pixels² of the first two coordinates; sign tells the side."""
     first, second, third = (points[triangles[:, k], :2] for k in range(3))
@@ -50,7 +89,13 @@ def facing(points: F32, triangles: I32) -> F32:
 
 
 def interpolated(
-    points: F32, attributes: F32, triangles: I32, size: tuple[int, int], keep: npt.NDArray[np.bool_] | None = None
+    points: F32,
+    attributes: F32,
+    triangles: I32,
+    size: tuple[int, int],
+    keep: npt.NDArray[np.bool_] | None = None,
+    *,
+    outside: tuple[float, ...] = (np.nan,),
 ) -> F32:
     """Vertex attributes at each pixel of a picture of `size`, nearest triangle in front.
 
@@ -58,16 +103,17 @@ def interpolated(
         points: Nx3, x and y in pixels of the picture, z smaller is nearer.
         attributes: NxK float32.
         triangles: Mx3; `keep` (M) leaves some of them out.
+        outside: K values, or one for all, where no triangle lies.
 
     Returns:
-        HxWxK float32, NaN where no triangle lies.
+        HxWxK float32.
     """
-    depth = np.full(size, np.inf, np.float32)
-    values = np.full((*size, attributes.shape[1]), np.nan, np.float32)
+    values = np.empty((*size, attributes.shape[1]), np.float32)
+    background = np.broadcast_to(np.array(outside, np.float32), attributes.shape[1:])
     kept = np.ones(len(triangles), np.bool_) if keep is None else keep
     _raster(
         np.ascontiguousarray(points, np.float32),
         np.ascontiguousarray(attributes, np.float32),
-        triangles, kept, depth, values,
+        triangles, kept, background, values,
     )  # fmt: skip
     return values

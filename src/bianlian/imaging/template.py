@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bianlian.imaging.mesh import I32, facing, interpolated
+from bianlian.imaging.mesh import I32, facing, interpolated, spread_over
 from bianlian.records.arrays import F32
 
 UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
@@ -51,11 +51,11 @@ class Template:
     def coordinates(self, points: F32) -> F32:
         """side x side x2: where each texel lies in the picture whose landmarks (Nx2 or Nx3, pixels) are given."""
         flat = points[:468, :2].astype(np.float32)
-        return np.einsum("hwk,hwkc->hwc", self.shares, flat[self.corners], optimize=False)
+        return spread_over(self.corners, self.shares, flat)
 
     def spread(self, vertex_values: npt.NDArray[np.floating]) -> F32:
         """side x side: a value per vertex (468), interpolated over the face; zero outside."""
-        return np.einsum("hwk,hwk->hw", self.shares, vertex_values.astype(np.float32)[self.corners])
+        return spread_over(self.corners, self.shares, vertex_values[:, None].astype(np.float32))[..., 0]
 
 
 def open_layout(uv: F32, triangles: I32) -> F32:
@@ -150,9 +150,6 @@ def visibility(points: F32, template: Template) -> F32:
     seen = facing(points, template.triangles)
     ratio = seen / template.areas
     share = np.clip(ratio / np.float32(np.median(np.maximum(ratio, 0)) + 1e-9), 0, 1).astype(np.float32)
-    vertex = np.zeros(len(template.uv), np.float32)
-    count = np.zeros(len(template.uv), np.float32)
-    for k in range(3):
-        np.add.at(vertex, template.triangles[:, k], share)
-        np.add.at(count, template.triangles[:, k], 1)
-    return np.clip((template.spread(vertex / np.maximum(count, 1)) - 0.12) / 0.38, 0, 1)
+    vertices, length = template.triangles.ravel(), len(template.uv)
+    vertex = np.bincount(vertices, np.repeat(share, 3), length) / np.maximum(np.bincount(vertices, minlength=length), 1)
+    return np.clip((template.spread(vertex) - np.float32(0.12)) / np.float32(0.38), 0, 1)

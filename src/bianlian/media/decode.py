@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Container, Generator, Iterator, Sequence
 from contextlib import closing
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 
 import av.error
 from av.codec.context import ThreadType
@@ -71,10 +71,29 @@ def sampled(source: SourceInfo, every_seconds: Fraction, *, threads: int = 1) ->
         yield from _framed(source, decoded, 0, every=every_seconds / source.time_base)
 
 
+def chosen(source: SourceInfo, indices: Sequence[int], *, threads: int = 1) -> Generator[Frame, None, None]:
+    """The frames of some positions, which rise; decoded from the beginning, and no further than to the last of them.
+
+    Raises:
+        UnreadableMedia, UnsupportedMedia: as `frames`.
+    """
+    if source.is_image:
+        yield read_image(source)
+        return
+    with closing(_decoded(source, None, threads)) as decoded:
+        wanted = frozenset(indices)
+        yield from islice(_framed(source, decoded, 0, only=wanted), len(wanted))
+
+
 def _framed(
-    source: SourceInfo, decoded: Iterator[VideoFrame], first_index: int, *, every: Fraction = Fraction(0)
+    source: SourceInfo,
+    decoded: Iterator[VideoFrame],
+    first_index: int,
+    *,
+    every: Fraction = Fraction(0),
+    only: Container[int] | None = None,
 ) -> Iterator[Frame]:
-    """Turn decoded pictures into frames; `every` is in ticks, 0 for each."""
+    """Turn decoded pictures into frames; `every` is in ticks, 0 for each; `only` holds the positions that are wanted."""
     layout: Layout | None = None
     origin = 0
     due = Fraction(0)
@@ -83,6 +102,8 @@ def _framed(
         if layout is None:
             layout, origin = layout_of(picture, source.path.name), pts
         _check_same(picture, layout, source)
+        if only is not None and position not in only:
+            continue
         if every:
             if pts - origin < due:
                 continue

@@ -12,7 +12,7 @@ from bianlian.records.frame import Frame
 from bianlian.records.progress import Progress, Reporter
 from bianlian.tracking.models import FaceModels
 from bianlian.tracking.observation import ObserveSettings
-from bianlian.tracking.observe import observe
+from bianlian.tracking.observe import Ahead, observe
 from bianlian.tracking.store import TrackReader
 from bianlian.tracking.writer import TrackWriter
 
@@ -58,19 +58,21 @@ def track(
     reporter: Reporter,
     *,
     frame_estimate: int = 0,
+    ahead: Ahead = iter,
 ) -> TrackReader:
     """Track everybody in the footage. Memory does not grow with its length.
 
     Args:
         frames: from the first to the last, in order.
         frame_estimate: for progress only; 0 if unknown.
+        ahead: see `observe`.
 
     Raises:
         InstallationError: the track cannot be written.
     """
     done = 0
     with writer:
-        for observation in observe(frames, models, settings):
+        for observation in observe(frames, models, settings, ahead=ahead):
             writer.add(observation)
             done += 1
             reporter.progress(

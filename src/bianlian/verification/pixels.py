@@ -114,7 +114,7 @@ def read_pixels(
 ) -> PixelReadings | NoPixels:
     """Decode a file once, sampled, and read all that its pixels hold; `passing` looks on."""
     watch = _Watch(source.size)
-    with closing(watch.through(passing(sampled(source, SAMPLE_EVERY)))) as stream:
+    with closing(watch.through(passing(sampled(source, SAMPLE_EVERY, threads=2)))) as stream:
         watermark = keys.reader.read(stream, keys.locate, keys.job_ids) if isinstance(keys, WatermarkKeys) else keys
         for _ in stream:  # the reader stops when it is sure; the others want the rest
             pass

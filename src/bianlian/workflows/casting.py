@@ -38,8 +38,8 @@ from bianlian.workflows.tracks import sampled_faces
 
 AMPLE_FACE_PX, AMPLE_SECONDS = 160.0, 3
 """A face of this height for this long always gives its mark back from an unharmed file (docs/watermark.md)."""
-STUDY_FRAMES = 48
-"""Frames of the performer that are studied in long footage."""
+STUDY_FRAMES = 63
+"""Frames of the performer that are studied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

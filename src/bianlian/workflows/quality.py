@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from bianlian.imaging.colour import PixelBox, rgb_from_frame
+from bianlian.imaging.colour import PixelBox, small_rgb_from_frame
 from bianlian.media.decode import frames
 from bianlian.media.probe import describe
 from bianlian.media.stamps import Stamps, stamps_of
@@ -126,10 +125,11 @@ def measured(
     looks = {person: _Look() for person in templates}
     persons = {person.number: person for person in reader.info.persons}
     pairs: list[Pair] = []
+    clips = _Clip(source, ours), _Clip(result, theirs)
     for first in _places(reader, ours, tuple(templates)):
         stop = min(first + RUN_FRAMES, reader.info.frame_count)
         instants = list(reader.instants(first, stop))
-        before, after = (_run(clip, instants, first) for clip in (source, result))
+        before, after = (clip.run(instants, first) for clip in clips)
         faces = list(reader.faces(first, stop))
         middle = len(before) // 2
         pairs.append(pair_of(before[middle], after[middle]))
@@ -151,10 +151,11 @@ def measured(
 def pairs_at(source: SourceInfo, track: Path, finished: Path, indices: Sequence[int]) -> tuple[Pair, ...]:
     """Frames of footage and result side by side, in the order asked."""
     reader, result = TrackReader(track), describe(finished)
+    clips = _Clip(source, _stamps(source)), _Clip(result, _stamps(result))
     found: list[Pair] = []
     for index in indices:
         instants = list(reader.instants(index, index + 1))
-        found.append(pair_of(*(_run(clip, instants, index)[0] for clip in (source, result))))
+        found.append(pair_of(*(clip.run(instants, index)[0] for clip in clips)))
     return tuple(found)
 
 
@@ -236,10 +237,24 @@ def _best_frames(reader: TrackReader, persons: tuple[int, ...]) -> list[int]:
     return sorted({person.best_frame for person in reader.info.persons if person.number in persons})
 
 
-def _run(clip: SourceInfo, instants: Sequence[Instant], first: int) -> list[Frame]:
-    """Frames from `first` on, one for each instant."""
-    start = Instant(pts=round(instants[0].exact / clip.time_base), time_base=clip.time_base)
-    return list(islice(frames(clip, start=start, start_index=first), len(instants)))
+class _Clip:
+    """Runs of frames of one clip; from place to place it decodes on where seeking would begin no later."""
+
+    def __init__(self, clip: SourceInfo, stamps: Stamps) -> None:
+        self._clip, self._keys = clip, stamps.keys
+        self._decoded: Iterator[Frame] = iter(())
+        self._next = 0
+        self._after = -1  # ticks
+
+    def run(self, instants: Sequence[Instant], first: int) -> list[Frame]:
+        """Frames from `first` on, one for each instant."""
+        start = Instant(pts=round(instants[0].exact / self._clip.time_base), time_base=self._clip.time_base)
+        between = (self._keys > self._after) & (self._keys <= start.pts)
+        if first < self._next or self._after < 0 or between.any():
+            self._decoded, self._next = frames(self._clip, start=start, start_index=first), first
+        run = list(islice(self._decoded, first - self._next, first - self._next + len(instants)))
+        self._next, self._after = first + len(run), run[-1].instant.pts
+        return run
 
 
 def _stamps(clip: SourceInfo) -> Stamps:
@@ -263,6 +278,5 @@ def _timing(reader: TrackReader, footage: Stamps, result: Stamps) -> Timing:
 
 
 def _small(frame: Frame, width: int) -> U8:
-    rgb = rgb_from_frame(frame)
-    scale = min(1.0, width / rgb.shape[1])
-    return np.ascontiguousarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
+    height, across = frame.size
+    return small_rgb_from_frame(frame, max(width, width * height // across))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from bianlian.errors import UnreadableMedia
-from bianlian.media.decode import frames
+from bianlian.media.decode import chosen, frames
 from bianlian.media.probe import require_unchanged
 from bianlian.records.face import TrackedFace
 from bianlian.records.frame import Frame, SourceInfo
@@ -100,21 +100,30 @@ def faces_of(track: TrackReader, person: int, stream: Iterable[Frame]) -> Iterat
 def sampled_faces(
     source: SourceInfo, track: TrackReader, person: int, *, count: int
 ) -> Iterator[tuple[Frame, TrackedFace]]:
-    """A person's faces in at most about `count` frames spread over the footage."""
-    total = track.info.frame_count
-    if total <= SEQUENTIAL_FRAMES:
-        yield from faces_of(track, person, frames(source))
+    """At most `count` of a person's faces, evenly spread over the frames that show it, none of them interpolated."""
+    found = enumerate(track.faces(0, track.info.frame_count))
+    shown = [index for index, faces in found if any(_is_seen(face, person) for face in faces)]
+    places = shown[:: max(1, -(-len(shown) // count))]
+    for frame in prefetched(_frames_at(source, track, places)):
+        (faces,) = track.faces(frame.index, frame.index + 1)
+        yield frame, next(face for face in faces if _is_seen(face, person))
+
+
+def _is_seen(face: TrackedFace, person: int) -> bool:
+    return face.person == person and not face.is_interpolated
+
+
+def _frames_at(source: SourceInfo, track: TrackReader, places: Sequence[int]) -> Iterator[Frame]:
+    if track.info.frame_count <= SEQUENTIAL_FRAMES:
+        yield from chosen(source, places, threads=2)
         return
-    for index in range(0, total, max(1, total // count)):
-        found = next(iter(track.faces(index, index + 1)))
-        tracked = next((face for face in found if face.person == person), None)
-        if tracked is not None:
-            start = next(iter(track.instants(index, index + 1)))
-            yield next(frames(source, start=start, start_index=index)), tracked
+    for place in places:
+        (start,) = track.instants(place, place + 1)
+        yield next(frames(source, start=start, start_index=place))
 
 
 def _track(house: House, source: SourceInfo, stream: Iterator[Frame], folder: Path, reporter: Reporter) -> TrackReader:
     settings = ObserveSettings()
     writer = writer_for(folder, source_sha256=source.sha256, model_hashes=_MODEL_HASHES, settings=settings)
     models = house.face_models(reporter)
-    return track(stream, models, settings, writer, reporter, frame_estimate=source.frame_estimate)
+    return track(stream, models, settings, writer, reporter, frame_estimate=source.frame_estimate, ahead=prefetched)
