@@ -118,7 +118,7 @@ def swap(house: House, request: SwapRequest, reporter: Reporter) -> SwapReport:
     files = expand(request.footage)
     outputs = output_names(files, request.output, suffix=request.suffix)
     outcomes: list[FileOutcome] = []
-    with _crew(house, request) as crew:
+    with _crew(house, request, reporter) as crew:
         job = replace(file_swap(house, request, reporter), crew=crew)
         for number, (file, output) in enumerate(zip(files, outputs, strict=True), 1):
             if len(files) > 1:
@@ -128,7 +128,7 @@ def swap(house: House, request: SwapRequest, reporter: Reporter) -> SwapReport:
 
 
 @contextmanager
-def _crew(house: House, request: SwapRequest) -> Generator[Crew]:
+def _crew(house: House, request: SwapRequest, reporter: Reporter) -> Generator[Crew]:
     if not request.ray:
         yield Threads(count=house.settings.workers)
         return
@@ -136,7 +136,7 @@ def _crew(house: House, request: SwapRequest) -> Generator[Crew]:
         raise CallerError("Patches are signed where they are drawn: here.", advice="Leave out --ray, or --patch.")
     from bianlian.workflows.cluster.crew import joined  # noqa: PLC0415 - for those who have a cluster
 
-    with joined(house, request.ray) as crew:
+    with joined(house, request.ray, reporter) as crew:
         yield crew
 
 

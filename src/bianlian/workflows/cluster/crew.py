@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import pickle
 import time
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,17 +21,17 @@ from bianlian.donors.files import write_whole
 from bianlian.errors import BianlianError, CallerError, InstallationError, InternalError
 from bianlian.media.publish import publishing
 from bianlian.records.grant import Grant
+from bianlian.records.progress import Reporter
 from bianlian.tracking.excerpt import excerpt
 from bianlian.workflows.cluster.worker import Kit, Sealed, Worker
 from bianlian.workflows.house import House
 from bianlian.workflows.job import ChunkRange, JobFolder
 from bianlian.workflows.render import Hand, Render, Tally
 
-_log = logging.getLogger(__name__)
-
 PART_BYTES = 64 << 20
 """Of footage that is sealed and sent at a time."""
 LOOK_SECONDS = 0.5
+CLOSE_SECONDS = 5.0
 PATIENCE_SECONDS = 300.0
 """How long nothing may be drawn anywhere while somebody waits for a place in the cluster."""
 MOST_LOSSES = 3
@@ -42,7 +43,7 @@ _Result = TypeVar("_Result")
 
 
 @contextmanager
-def joined(house: House, address: str) -> Generator[RayCrew]:
+def joined(house: House, address: str, reporter: Reporter) -> Generator[RayCrew]:
     """A crew on the cluster at `address`; "auto" is the one that this machine is part of.
 
     Raises:
@@ -54,13 +55,15 @@ def joined(house: House, address: str) -> Generator[RayCrew]:
     except ImportError as error:
         raise CallerError("Ray is not installed.", advice="Run: pip install 'bianlian[cluster]'") from error
     try:
-        ray.init(address=address, log_to_driver=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # about accelerators, which nobody here uses
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise InstallationError(
             f"The cluster at {address} does not answer: {error}", advice="Start it with: ray start --head"
         ) from error
     try:
-        yield RayCrew(ray, house)
+        yield RayCrew(ray, house, reporter)
     finally:
         ray.shutdown()
 
@@ -68,8 +71,8 @@ def joined(house: House, address: str) -> Generator[RayCrew]:
 class RayCrew:
     """As many workers as the cluster has cores."""
 
-    def __init__(self, ray: Any, house: House) -> None:
-        self._ray, self._house = ray, house
+    def __init__(self, ray: Any, house: House, reporter: Reporter) -> None:
+        self._ray, self._house, self._reporter = ray, house, reporter
 
     def gather(self, render: Render, folder: JobFolder, tally: Tally, *, most: int) -> Sequence[Hand]:
         """Seal what the job's workers need, and put it where they find it."""
@@ -79,7 +82,7 @@ class RayCrew:
             space=render.space, label=render.label, watermark=render.watermark, encode=render.encode,
         )  # fmt: skip
         job = _Job(
-            ray=ray, house=self._house, render=render, folder=folder, tally=tally, key=key,
+            ray=ray, house=self._house, reporter=self._reporter, render=render, folder=folder, tally=tally, key=key,
             grants=tuple(cast.grant for cast in render.casts.values()),
             kit=ray.put(delegation.seal(key, "kit", pickle.dumps(kit))), footage=tuple(map(ray.put, _parts(render, key))),
         )  # fmt: skip
@@ -93,6 +96,7 @@ class _Job:
 
     ray: Any
     house: House
+    reporter: Reporter
     render: Render
     folder: JobFolder
     tally: Tally
@@ -159,8 +163,8 @@ class _Remote:
 
     def __exit__(self, *_: object) -> None:
         if self._actor is not None:
+            self._job.ray.wait([self._actor.close.remote()], timeout=CLOSE_SECONDS)
             self._job.ray.kill(self._actor)
-            self._actor = None
 
     def draw(self, chunk: ChunkRange) -> None:
         """Have a chunk drawn, and take it in."""
@@ -186,7 +190,7 @@ class _Remote:
             try:
                 return action()
             except self._job.ray.exceptions.RayError as error:
-                _log.warning("a worker was lost: %s", type(error).__name__)
+                self._job.reporter.say(f"A worker was lost ({type(error).__name__}): another one goes on.")
                 self._actor = None
         raise InstallationError(f"{MOST_LOSSES} workers in a row were lost.", advice="See `ray status`; then --resume.")
 

@@ -63,7 +63,7 @@ class Sealed:
 
 
 class Worker:
-    """Draws for one job, one chunk at a time, and dies with it. Calls come in this order: accept, receive …, begin, draw ….
+    """Draws for one job, one chunk at a time, and dies with it. Calls in this order: accept, receive …, begin, draw …, close.
 
     `BIANLIAN_HEAD` in this machine's environment names the only installation that it works for; without it, any.
     """
@@ -148,6 +148,13 @@ class Worker:
             chunk=seal(order.key, f"chunk/{chunk.number}", path.read_bytes()),
             notes=seal(order.key, f"notes/{chunk.number}", notes.read_bytes()),
         )
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        if self._painter:
+            self._painter.close()
+        self._footage.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _valid(self) -> WorkOrder:
         if self._order is None or self._clock() >= self._order.expires:
