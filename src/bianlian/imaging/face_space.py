@@ -19,6 +19,8 @@ _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 
 _LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 
 SMALL = 2 * COARSE
+_EDGE = 0.01
+"""Width, in face heights, over which the drawn face fades in from its outline."""
 
 
 class Mesh(Protocol):
@@ -67,7 +69,9 @@ class FaceSpace:
         attributes = np.concatenate([self.template.uv, self.share[:, None].astype(np.float32)], axis=1)
         keep = facing(points, triangles) * self.front > 0
         across, down, share = cv2.split(interpolated(points, attributes, triangles, size, keep, outside=(-9, -9, 0)))
-        return cv2.merge((across, down)), share
+        width = 2 * round(_EDGE * float(np.ptp(points[:, 1]))) + 1
+        inside = cv2.blur((across >= 0).astype(np.float32), (width, width), borderType=cv2.BORDER_REPLICATE)
+        return cv2.merge((across, down)), share * np.maximum(2 * inside - 1, 0)
 
 
 def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:

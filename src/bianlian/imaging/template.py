@@ -40,9 +40,9 @@ class Template:
     triangles: I32
     """898x3."""
     corners: I32
-    """side x side x3 vertex numbers per texel (zeros outside the face)."""
+    """side x side x3 vertex numbers per texel; outside the face those of the nearest texel inside."""
     shares: F32
-    """side x side x3 barycentric coordinates (zeros outside the face)."""
+    """side x side x3 barycentric coordinates, likewise: what is drawn at the very outline must not mix with emptiness."""
     inside: npt.NDArray[np.bool_]
     """side x side: the face."""
     areas: F32
@@ -54,7 +54,7 @@ class Template:
         return spread_over(self.corners, self.shares, flat)
 
     def spread(self, vertex_values: npt.NDArray[np.floating]) -> F32:
-        """side x side: a value per vertex (468), interpolated over the face; zero outside."""
+        """side x side: a value per vertex (468), interpolated over the face; outside as at the nearest texel inside."""
         return spread_over(self.corners, self.shares, vertex_values[:, None].astype(np.float32))[..., 0]
 
 
@@ -99,14 +99,16 @@ def build_template(uv: F32, triangles: I32, side: int) -> Template:
     layout = open_layout(uv, triangles) * (side - 1)
     flat = np.concatenate([layout, np.zeros((len(layout), 1), np.float32)], axis=1)
     numbers = np.arange(len(triangles), dtype=np.float32)
-    corners, shares = np.zeros((side, side, 3), np.int32), np.zeros((side, side, 3), np.float32)
     exploded = flat[triangles.ravel()]
     unit = np.tile(np.eye(3, dtype=np.float32), (len(triangles), 1))
     attributes = np.concatenate([np.repeat(numbers, 3)[:, None], unit], axis=1)
     drawn = interpolated(exploded, attributes, np.arange(len(exploded), dtype=np.int32).reshape(-1, 3), (side, side))
     inside = np.isfinite(drawn[..., 0])
-    corners[inside] = triangles[np.rint(drawn[inside, 0]).astype(int)]
-    shares[inside] = drawn[inside, 1:]
+    _, nearest = cv2.distanceTransformWithLabels(
+        (~inside).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    filled = drawn[inside][nearest - 1]
+    corners, shares = triangles[np.rint(filled[..., 0]).astype(int)], filled[..., 1:]
     return Template(
         side=side, uv=layout.astype(np.float32), triangles=triangles, corners=corners, shares=shares, inside=inside,
         areas=facing(layout, triangles),
@@ -136,8 +138,7 @@ def unhidden(points: F32, template: Template) -> F32:
     width, height = (local[:, :2].max(axis=0) + 2).astype(int)
     front = np.nan_to_num(interpolated(local, template.uv, template.triangles, (int(height), int(width))), nan=-99.0)
     there = cv2.remap(front, template.coordinates(local), None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
-    rows, columns = np.mgrid[: template.side, : template.side].astype(np.float32)
-    apart = np.hypot(there[..., 0] - columns, there[..., 1] - rows)
+    apart = np.linalg.norm(there - template.coordinates(template.uv), axis=2)
     clear = (apart < template.side * _SAME).astype(np.uint8)
     return cv2.erode(clear, np.ones((3, 3))).astype(np.float32)
 
