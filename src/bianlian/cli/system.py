@@ -61,14 +61,21 @@ def pull(context: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
 def doctor(context: click.Context, as_json: bool) -> None:
-    """What is installed, what runs where, what is missing, and how fast this machine is."""
-    from bianlian.workflows.doctor import examine_machine  # noqa: PLC0415
+    """What is installed, what runs where, what is missing, and how fast this machine is (ten seconds).
+
+    Exits with 3 if something is missing.
+    """
+    from bianlian.workflows.doctor import examine_machine, speed_table  # noqa: PLC0415
 
     report = examine_machine(settings_of(context))
     if as_json:
-        print_json({**report.facts, "problems": report.problems})
+        print_json(report.as_json())
     else:
-        print_facts(report.facts)
+        for section, facts in report.facts.items():
+            click.echo(section)
+            print_facts({f"  {name}": value for name, value in facts.items()})
+        if report.speeds:
+            print_table(*speed_table(report), title="core time a frame, measured now on made footage")
         for problem in report.problems:
             click.echo(f"! {problem}", err=True)
     context.exit(3 if report.problems else 0)

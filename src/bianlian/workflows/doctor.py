@@ -5,80 +5,167 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any, TypeVar
 
-import numpy as np
+import cv2
 
 from bianlian.config import Settings
 from bianlian.errors import BianlianError
-from bianlian.tracking.landmarks import FaceLandmarker, Region
+from bianlian.marking.typeface import typeface
+from bianlian.media.capabilities import ffmpeg_version, missing_codecs
 from bianlian.weights.catalogue import FACE_LANDMARKER
 from bianlian.weights.store import Condition, WeightStore
+from bianlian.workflows.selftest import Speed, measured_speeds
 
 LIBRARIES = (
-    "bianlian", "ai-edge-litert", "av", "c2pa-python", "cryptography", "dlib-bin", "numpy", "onnxruntime",
-    "opencv-python-headless", "pillow", "scipy",
+    "bianlian", "ai-edge-litert", "av", "c2pa-python", "cryptography", "dlib-bin", "numba", "numpy", "nudenet",
+    "onnxruntime", "opencv-python-headless", "pillow", "scipy",
 )  # fmt: skip
-MEASURE_SECONDS = 1.0
+EXTRAS = {"cluster": ("ray",), "dev": ("pytest", "hypothesis", "ruff", "pyright", "import-linter")}
+"""Optional extras of the package, and what they bring."""
 LEAST_FREE = 2 << 30
 """Bytes: chunks, draft and sealed file of an hour of 1080p at the default quality stay below."""
+LEAST_MEMORY = 1 << 30
+"""Bytes that should be free: a swap of 720p peaked at 0.7 GiB (docs/reliability.md)."""
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineReport:
     """What was found."""
 
-    facts: dict[str, str]
+    facts: dict[str, dict[str, str]]
+    """By section."""
+    speeds: tuple[Speed, ...]
+    """Empty when nothing could be measured."""
+    workers: int
     problems: list[str]
-    """Sentences; empty when all is well."""
+    """Sentences that say what to do; empty when all is well."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        speeds = {
+            f"{speed.size[0]}p": {"core_ms": speed.stages, "expected_fps": speed.expected_fps(self.workers)}
+            for speed in self.speeds
+        }
+        return {**self.facts, "speed": speeds, "problems": self.problems}
 
 
 def examine_machine(settings: Settings) -> MachineReport:
-    """Look at libraries, models, disk and speed. Changes nothing."""
-    facts = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    """Look at libraries, models, machine and speed, in about ten seconds. Changes nothing."""
+    cv2.setNumThreads(1)  # as a swap does
     problems: list[str] = []
-    for library in LIBRARIES:
-        try:
-            facts[library] = version(library)
-        except PackageNotFoundError:
-            problems.append(f"The package {library} is not installed: run `make demo` or pip install bianlian.")
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    facts["workers"] = f"{settings.workers} of {usable} cores"
-    facts["home"] = str(settings.home)
-    _look_at_disk(settings.home, facts, problems)
     store = WeightStore(settings.weights)
-    for held in store.check_all():
-        facts[held.weight.name] = held.condition.value
-        if held.condition is not Condition.PRESENT:
-            problems.append(f"{held.weight.name} is {held.condition.value}: run `bianlian models pull`.")
-    try:
-        facts["landmarks"] = _landmark_speed(store)
-    except (BianlianError, OSError, ImportError) as error:
-        problems.append(f"Faces cannot be tracked: {error}")
-    return MachineReport(facts=facts, problems=problems)
+    facts = {
+        "program": _libraries(problems),
+        "extras": {name: _extra(packages) for name, packages in EXTRAS.items()},
+        "machine": _machine(settings, problems),
+        "media": _media(problems),
+        "models": _models(store, problems),
+    }
+    speeds = _tried("Speed cannot be measured", lambda: measured_speeds(store.find(FACE_LANDMARKER)), problems)
+    return MachineReport(facts=facts, speeds=speeds or (), workers=settings.workers, problems=problems)
 
 
-def _look_at_disk(home: Path, facts: dict[str, str], problems: list[str]) -> None:
-    there = next(path for path in (home, *home.parents) if path.exists())
+def speed_table(report: MachineReport) -> tuple[list[str], list[list[str]]]:
+    """Heads and rows: core time of each stage, and what a swap makes of it."""
+    stages = list(report.speeds[0].stages) if report.speeds else []
+    heads = ["size", *(f"{stage} ms" for stage in stages), f"swap, {report.workers} workers"]
+    rows = [
+        [
+            f"{speed.size[0]}p",
+            *(f"{value:.1f}" for value in speed.stages.values()),
+            f"about {speed.expected_fps(report.workers):.0f} fps",
+        ]
+        for speed in report.speeds
+    ]
+    return heads, rows
+
+
+def _libraries(problems: list[str]) -> dict[str, str]:
+    facts = {"python": platform.python_version()}
+    for library in LIBRARIES:
+        facts[library] = _version(library) or "missing"
+        if facts[library] == "missing":
+            problems.append(f"The package {library} is not installed: run pip install bianlian.")
+    return facts
+
+
+def _extra(packages: Sequence[str]) -> str:
+    found = {package: _version(package) for package in packages}
+    missing = [package for package, installed in found.items() if not installed]
+    if missing:
+        return f"not installed (lacks {', '.join(missing)})"
+    return ", ".join(f"{package} {installed}" for package, installed in found.items())
+
+
+def _machine(settings: Settings, problems: list[str]) -> dict[str, str]:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    there = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     free = shutil.disk_usage(there).free
-    facts["free disk"] = f"{free / 2**30:.1f} GiB"
     if free < LEAST_FREE:
         problems.append(f"Only {free / 2**30:.1f} GiB are free under {there}; an hour of 1080p needs about 2.")
     if not os.access(there, os.W_OK):
         problems.append(f"{there} may not be written by {os.environ.get('USER', 'this user')}.")
+    memory = _free_memory()
+    if 0 < memory < LEAST_MEMORY:
+        problems.append(f"Only {memory / 2**30:.1f} GiB of memory are free; a swap of 720p needs about 0.7.")
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": cv2.getCPUFeaturesLine() or "unknown",
+        "workers": f"{settings.workers} of {usable} cores; libraries one thread each",
+        "free memory": f"{memory / 2**30:.1f} GiB" if memory else "unknown",
+        "home": str(settings.home),
+        "free disk": f"{free / 2**30:.1f} GiB",
+    }
 
 
-def _landmark_speed(store: WeightStore) -> str:
-    """Landmarks are a fixed part of every frame with a face, so their speed says what to expect of the whole."""
-    landmarker = FaceLandmarker(store.find(FACE_LANDMARKER))
-    rgb = np.full((720, 1280, 3), 128, np.uint8)
-    region = Region(centre_x=640.0, centre_y=360.0, square=400.0, turn=0.0)
-    count, began = 0, time.perf_counter()
-    while (seconds := time.perf_counter() - began) < MEASURE_SECONDS:
-        landmarker.landmarks(rgb, region)
-        count += 1
-    per_frame = seconds / count
-    return f"{1e3 * per_frame:.1f} ms a face on one core"
+def _media(problems: list[str]) -> dict[str, str]:
+    lacking = missing_codecs()
+    if lacking:
+        problems.append(f"This FFmpeg lacks {', '.join(lacking)}: install PyAV from its own wheel (pip install av).")
+    face = _tried("The label cannot be drawn", lambda: typeface(16), problems)
+    return {
+        "FFmpeg": ffmpeg_version(),
+        "codecs": f"lacks {', '.join(lacking)}" if lacking else "all that are needed",
+        "label's typeface": " ".join(filter(None, face.getname())) if face else "missing",
+    }
+
+
+def _models(store: WeightStore, problems: list[str]) -> dict[str, str]:
+    held = store.check_all()
+    problems += [
+        f"{one.weight.name} is {one.condition.value}: run `bianlian models pull`."
+        for one in held
+        if one.condition is not Condition.PRESENT
+    ]
+    return {one.weight.name: one.condition.value for one in held}
+
+
+def _free_memory() -> int:
+    """Bytes that programs may take; 0 where the system does not say."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        return 0
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+def _tried(what: str, look: Callable[[], _Result], problems: list[str]) -> _Result | None:
+    try:
+        return look()
+    except (BianlianError, OSError, ImportError) as error:
+        problems.append(f"{what}: {error}")
+        return None
