@@ -31,6 +31,10 @@ lint: $(VENV)/dev.stamp
 bench: $(VENV)/run.stamp
 	$(BIN)/bianlian bench
 
+bench-speed: $(VENV)/run.stamp
+	$(BIN)/bianlian models pull
+	$(BIN)/python tools/bench_speed.py
+
 docs: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest tests/docs
 

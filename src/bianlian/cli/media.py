@@ -68,6 +68,7 @@ def people(context: click.Context, footage: Path, output: Path | None, as_json: 
 @click.option(
     "--ray", default="", metavar="ADDRESS", help="Have the workers of a Ray cluster draw; auto: the one around here."
 )
+@click.option("--profile", is_flag=True, help="Print where the time went, for each file.")
 @click.option("--report", is_flag=True, help="Beside each result a page with pictures; its numbers are always written.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
@@ -76,6 +77,7 @@ def swap(context: click.Context, footage: tuple[Path, ...], as_json: bool, **giv
 
     Everybody who is not cast stays as they are. Each file is reported; a bad one does not stop the others.
     """
+    from bianlian.workflows.stopwatch import COLUMNS  # noqa: PLC0415
     from bianlian.workflows.swap import SwapRequest  # noqa: PLC0415
     from bianlian.workflows.swap import swap as run  # noqa: PLC0415
 
@@ -93,6 +95,8 @@ def swap(context: click.Context, footage: tuple[Path, ...], as_json: bool, **giv
     else:
         for outcome in report.outcomes:
             click.echo(outcome.sentence)
+            if given["profile"] and outcome.speed.stages:
+                print_table(COLUMNS, outcome.speed.rows(), title=outcome.file.name)
     context.exit(report.exit_code)
 
 

@@ -17,6 +17,7 @@ from bianlian.records.track import TrackInfo
 from bianlian.records.verdict import Verdict
 from bianlian.workflows.notes import FaceSummary, Passage
 from bianlian.workflows.quality import Calm, Likeness, Measures
+from bianlian.workflows.stopwatch import Speed
 
 FORMAT, VERSION = "bianlian-report", 1
 JSON_SUFFIX, PAGE_SUFFIX = ".report.json", ".report.html"
@@ -60,6 +61,7 @@ class Facts:
     label: AigcLabel
     """The result's metadata label; the page's pictures carry it too."""
     verdict: Verdict
+    speed: Speed
     when: datetime
 
 
@@ -98,6 +100,7 @@ def report_json(facts: Facts) -> dict[str, Any]:
             {"check": finding.check, "outcome": finding.outcome.value, "sentence": finding.sentence}
             for finding in facts.verdict.findings
         ],
+        "speed": facts.speed.as_json(),
         "look_first": [asdict(look) for look in looks(facts)],
     }  # fmt: skip
 

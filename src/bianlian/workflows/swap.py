@@ -24,6 +24,7 @@ from bianlian.workflows.footage import expand, output_names
 from bianlian.workflows.house import House
 from bianlian.workflows.learn import face_space
 from bianlian.workflows.render import Crew, Threads
+from bianlian.workflows.stopwatch import UNMEASURED, Speed, Stopwatch
 from bianlian.workflows.swap_file import is_done, lacking, swap_file
 
 _log = logging.getLogger(__name__)
@@ -80,6 +81,8 @@ class FileOutcome:
     code: str = ""
     """Of a refusal."""
     exit_code: int = 0
+    speed: Speed = UNMEASURED
+    """Where the time went, of a file that was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,13 +162,14 @@ def file_swap(house: House, request: SwapRequest, reporter: Reporter) -> FileSwa
 
 def _attempt(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> FileOutcome:
     """One file; whatever goes wrong with it becomes its outcome."""
+    watch = Stopwatch(reporter)
     try:
         if output.suffix.lower() in (".mp4", ".mov"):
             check_output(output)
         if is_done(job, file, output):
             sentence = f"{file.name}: done before, skipped: {output}{lacking(job, output)}"
             return FileOutcome(file=file, output=output, status=Status.SKIPPED, sentence=sentence)
-        notes = swap_file(job, file, output, reporter)
+        notes = swap_file(job, file, output, watch)
     except BianlianError as error:
         return _failure(file, output, error)
     except OSError as error:
@@ -174,7 +178,8 @@ def _attempt(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> Fil
         _log.debug("swap failed", exc_info=error)
         return _failure(file, output, InternalError(f"a fault of the program: {type(error).__name__}: {error}"))
     said = "".join(f"\n  {note}" for note in notes)
-    return FileOutcome(file=file, output=output, status=Status.DONE, sentence=f"{file.name}: done: {output}{said}")
+    sentence = f"{file.name}: done: {output}{said}"
+    return FileOutcome(file=file, output=output, status=Status.DONE, sentence=sentence, speed=watch.speed())
 
 
 def _failure(file: Path, output: Path, error: BianlianError) -> FileOutcome:

@@ -22,7 +22,6 @@ from bianlian.media.images import write_image
 from bianlian.media.join import join
 from bianlian.media.probe import describe, require_unchanged, sha256_of
 from bianlian.records.frame import SourceInfo
-from bianlian.records.progress import Reporter
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.beside import Beside
 from bianlian.workflows.casting import (
@@ -45,6 +44,7 @@ from bianlian.workflows.render import Crew, Render, marked_frames, render_chunks
 from bianlian.workflows.report import JSON_SUFFIX, PAGE_SUFFIX, Facts, named_beside, report_bytes, told
 from bianlian.workflows.report_page import report_page
 from bianlian.workflows.sealing import Result, Sealing, checked, released, sealed
+from bianlian.workflows.stopwatch import Stopwatch
 from bianlian.workflows.tracks import track_footage
 
 PATCHES = "patches"
@@ -79,7 +79,7 @@ def lacking(job: FileSwap, output: Path) -> str:
     return f"\n  It has no {' and no '.join(missing)}: move it away to have it made again." if missing else ""
 
 
-def swap_file(job: FileSwap, file: Path, output: Path, reporter: Reporter) -> tuple[str, ...]:
+def swap_file(job: FileSwap, file: Path, output: Path, reporter: Stopwatch) -> tuple[str, ...]:
     """Swap one file and release the result.
 
     Returns:
@@ -130,10 +130,13 @@ def naming_changes(source: SourceInfo, folder: JobFolder) -> Generator[None]:
         raise
 
 
-def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Reporter) -> tuple[str, ...]:
+def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Stopwatch) -> tuple[str, ...]:
     house, source = job.house, permitted.source
+    reporter.begin("track")
     track = track_footage(house, source, reporter)
+    reporter.frames = track.info.frame_count
     require_persons(track, source, tuple(job.players))
+    reporter.begin("study")
     house.registry.issue(permitted.job_id, key_id=house.code_book().key_id, now=house.clock())
     sealing = sealing_of(permitted, job, track)
     render = prepared(permitted, job, track)
@@ -143,6 +146,7 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
         patches = Patches(folder.path / PATCHES, sealing.label, house.donors.installation, language=job.style.language)
         render = replace(render, patches=patches)
     draft, dropped = _draw(render, sealing, track, folder, job.crew, reporter)
+    reporter.begin("seal")
     finished = folder.path / f"sealed{folder.output.suffix}"
     sealed(house, sealing, draft, finished)
     templates = {person: player.template for person, player in job.players.items()}
@@ -150,13 +154,14 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Repor
         measuring = pool.submit(measured, source, track.folder, finished, templates, house.face_models(reporter))
         seen = checked(house, sealing, finished, reporter)
         measures = measuring.result()
+    reporter.begin("release")
     begin = next(iter(track.instants(0, 1))).exact
     summaries = summed_up(folder.all_notes(), job.players, begin)
     donors = {person: player.donor.id for person, player in job.players.items()}
     facts = Facts(
         job_id=permitted.job_id, level=sealing.level, source=source, output=folder.output, track=track.info, donors=donors,
         summaries=summaries, measures=measures, dropped=dropped, label=sealing.label, verdict=seen.verdict,
-        when=house.clock(),
+        when=house.clock(), speed=reporter.speed(),
     )  # fmt: skip
     pairs = [(permitted.grants[person], permitted.uses[person]) for person in permitted.uses]
     with Beside(folder.path) as beside:
@@ -185,7 +190,7 @@ def _note_opening_label(permitted: Permitted, job: FileSwap) -> None:
 
 
 def _draw(
-    render: Render, sealing: Sealing, track: TrackReader, folder: JobFolder, crew: Crew, reporter: Reporter
+    render: Render, sealing: Sealing, track: TrackReader, folder: JobFolder, crew: Crew, reporter: Stopwatch
 ) -> tuple[Path, tuple[str, ...]]:
     """Draw all that is missing and put it together; returns the draft and what could not be carried over, in words."""
     source, draft = render.source, folder.path / f"draft{folder.output.suffix}"
@@ -199,5 +204,6 @@ def _draw(
     if len(missing) < len(chunks):
         reporter.say(f"Going on: {len(chunks) - len(missing)} of {len(chunks)} chunks were done.")
     render_chunks(render, missing, folder, crew=crew, reporter=reporter)
+    reporter.begin("join")
     report = join([folder.chunk(chunk.number) for chunk in chunks], source, draft, tags=tags(sealing.label))
     return draft, report.dropped
