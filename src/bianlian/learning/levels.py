@@ -13,8 +13,8 @@ from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import performance
 from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
 from bianlian.imaging.template import unhidden, visibility
+from bianlian.learning.detail import weighted_mean, with_detail
 from bianlian.learning.interface import Identity, Sample
-from bianlian.learning.registration import register, weighted_mean
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.face import Face
@@ -31,7 +31,8 @@ class LinearLearner:
     level: str
     components: int
     ridge: float
-    registration_rounds: int
+    detail_frames: int
+    """How many of the sharpest frames give the mean its grain."""
     sample_limit: int
     """How many samples it wants from `samples.collect`."""
 
@@ -54,9 +55,7 @@ class LinearLearner:
         seen = np.stack([_seen(face, space) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
         mean = even_light(textures, seen, space)
-        if self.registration_rounds:
-            frontal = np.exp(-(features[:, 51] ** 2 + features[:, 52] ** 2) / (2 * 0.2**2)) + 0.01
-            mean = register(textures, seen, frontal.astype(np.float32), rounds=self.registration_rounds)
+        face = with_detail(mean, textures, seen, _calm(features), self.detail_frames) if self.detail_frames else mean
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
@@ -65,21 +64,27 @@ class LinearLearner:
         reporter.progress(Progress(stage="learn", done=4, total=4, unit="steps"))
         return Appearance(
             donor_id=identity.donor_id, template_commitment=identity.template_commitment, level=self.level, seed=seed,
-            neutral=neutral.astype(np.float32), rest=rest, mean=mean, basis=basis, scales=scales, centre=centre, spread=spread,
+            neutral=neutral.astype(np.float32), rest=rest, mean=np.clip(face, 0, 1),
+            basis=basis, scales=scales, centre=centre, spread=spread,
             regressor=regressor, doubt=doubt, covered=features.astype(np.float32),
         )  # fmt: skip
 
 
 def draft_learner(space: FaceSpace) -> LinearLearner:
     """Seconds: enough for blinks and the mouth."""
-    return LinearLearner(space=space, level="draft", components=8, ridge=10.0, registration_rounds=0, sample_limit=60)
+    return LinearLearner(space=space, level="draft", components=8, ridge=10.0, detail_frames=0, sample_limit=60)
 
 
 def standard_learner(space: FaceSpace) -> LinearLearner:
     """About a minute on two cores."""
-    return LinearLearner(
-        space=space, level="standard", components=40, ridge=200.0, registration_rounds=1, sample_limit=240
-    )
+    return LinearLearner(space=space, level="standard", components=24, ridge=200.0, detail_frames=20, sample_limit=240)
+
+
+def _calm(features: F32) -> F32:
+    """N, 0..1: how near each of `features` (NxFEATURES) is to a frontal face at rest."""
+    turned = (features[:, 51:53] ** 2).sum(axis=1) / (2 * 0.15**2)
+    moved = (features[:, :51] ** 2).sum(axis=1) / 2
+    return np.exp(-turned - moved)
 
 
 def _seen(face: Face, space: FaceSpace) -> F32:
