@@ -37,7 +37,7 @@ for number in range(40): ledger.append("test", {"number": number}, datetime.now(
 
 def test_sigterm_ends_in_order():
     program = (
-        "from bianlian.cli import output; import time; output.end_on_sigterm(); print(1, flush=True); time.sleep(60)"
+        "from bianlian.cli import output; import time; output.end_on_signals(); print(1, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=-1, stderr=-1, text=True) as running:
         assert running.stdout.readline()
@@ -154,3 +154,39 @@ def test_a_mutated_document_is_read_or_refused(tmp_path, kind):
         except BianlianError:
             refused += 1
     assert refused > 30
+
+
+LOADING = """
+import contextlib, os, signal, sys
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == {module!r}:
+            {what}
+sys.meta_path.insert(0, Interrupting())
+from bianlian.cli.start import main
+main()
+"""
+CTRL_C = "os.kill(os.getpid(), signal.SIGINT)"
+SWALLOWED = f"""
+            with contextlib.suppress(KeyboardInterrupt):
+                {CTRL_C}
+            raise ImportError('broken')
+"""
+"""What compiled libraries do with an interrupt while they are being loaded."""
+
+
+@pytest.mark.parametrize(
+    ("module", "what", "command"),
+    [
+        ("bianlian.cli.main", CTRL_C, "--help"),
+        ("click", CTRL_C, "--help"),
+        ("bianlian.workflows.doctor", CTRL_C, "doctor"),
+        ("bianlian.workflows.doctor", SWALLOWED, "doctor"),
+    ],
+)
+def test_ctrl_c_while_the_program_loads_ends_in_order(module, what, command):
+    program = LOADING.format(module=module, what=what)
+    done = subprocess.run([sys.executable, "-c", program, command], capture_output=True, text=True, check=False)
+    assert done.returncode == 130, done.stderr
+    assert "stopped" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -54,9 +54,9 @@ def share_one_heap() -> None:
 
 
 def main() -> None:
-    """Entry point of the `bianlian` program."""
+    """Run the command that was asked for; `cli/start.py` calls this."""
     share_one_heap()
-    output.end_on_sigterm()
+    was_interrupted = output.end_on_signals()
     try:
         sys.exit(cli(standalone_mode=False, obj={}) or 0)
     except click.ClickException as error:
@@ -65,4 +65,6 @@ def main() -> None:
     except (click.exceptions.Abort, KeyboardInterrupt):
         output.fail(KeyboardInterrupt(), verbose=False)
     except Exception as error:  # noqa: BLE001 - the program's outermost boundary
+        if was_interrupted():
+            output.fail(KeyboardInterrupt(), verbose=False)
         output.fail(error, verbose="-v" in sys.argv[1:3] or "--verbose" in sys.argv)

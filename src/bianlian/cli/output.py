@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -16,11 +16,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bianlian.cli.start import INTERRUPTED
 from bianlian.errors import BianlianError
 from bianlian.records.progress import Progress as Step
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells count it (128 + SIGINT)."""
 _GO_ON = "Finished chunks of a swap are kept; the same command with --resume goes on."
 
 
@@ -83,14 +82,25 @@ def _bar(console: Console) -> Progress:
     )  # fmt: skip
 
 
-def end_on_sigterm() -> None:
-    """Let SIGTERM end the program in order, as Ctrl-C does, and with the exit code that shells expect."""
+def end_on_signals() -> Callable[[], bool]:
+    """Let SIGTERM end the program in order, as Ctrl-C does, and with the exit code that shells expect.
+
+    Returns:
+        Says whether Ctrl-C came: libraries that are just being loaded turn it into errors of their own.
+    """
+    came: list[int] = []
 
     def stop(number: int, _frame: object) -> NoReturn:
         click.echo(f"bianlian: told to stop. {_GO_ON}", err=True)
         sys.exit(128 + number)
 
+    def interrupt(number: int, _frame: object) -> NoReturn:
+        came.append(number)
+        raise KeyboardInterrupt
+
     signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, interrupt)
+    return lambda: bool(came)
 
 
 @contextmanager

@@ -1,0 +1,19 @@
+"""Where the program begins: loads the rest, and ends in order when it is stopped while that is still loading."""
+
+from __future__ import annotations
+
+import sys
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells count it (128 + SIGINT)."""
+
+
+def main() -> None:
+    """Entry point of the `bianlian` program."""
+    try:
+        from bianlian.cli.main import main as run  # noqa: PLC0415 - a tenth of a second in which Ctrl-C may come
+
+        run()
+    except KeyboardInterrupt:
+        sys.stderr.write("bianlian: stopped before anything was begun.\n")
+        sys.exit(INTERRUPTED)
