@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 
 from bianlian.compositing.change import quotient
-from bianlian.compositing.performer import Performer
+from bianlian.compositing.performer import Performer, stray
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
-from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between
+from bianlian.imaging.light import COARSE, TWO_FACES, coarse, factor, light_between
 from bianlian.imaging.mesh import combined
-from bianlian.imaging.performance import enlarged, performance
+from bianlian.imaging.performance import enlarged, performance, soft_step
 from bianlian.imaging.shape import F64, donor_offset, onto_performer
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
@@ -24,6 +24,8 @@ _KNOWN, _UNKNOWN = 0.2, 0.4
 _HEARSAY = 0.2
 """Standard deviation, in coded values at a coarse texel, of what one person's change tells of another's. .1 to .4 serve alike."""
 _DARK = np.float32(0.01)
+_SKIN, _BEARD = 0.15, 0.35
+"""Log difference up to which two faces both show skin, and from which one of them shows a beard."""
 _STEEP, _PROFILE = 0.9, 1.15
 """Radians of yaw at which the landmarks become a guess, and are one."""
 
@@ -36,6 +38,8 @@ class Role:
     performer: Performer
     offset: F32
     """468x3, see `shape.donor_offset`."""
+    share: F64
+    """468: the donor's share of each vertex, see `_share`."""
     turn: F64
     """3x3: from the donor's head frame to the performer's."""
     limits: F32
@@ -88,6 +92,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     )
     features = appearance.covered
     coefficients = np.stack([_coefficients(appearance, row) for row in features])
+    light = _common_light(coarse(appearance.mean), performer.reference, space)
     rows = zip(appearance.basis, appearance.scales, strict=True)
     coarse_basis = np.stack([coarse(row.astype(np.float32)).ravel() * scale for row, scale in rows])
     return Role(
@@ -96,7 +101,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
         mean=cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA), coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),
-        light=_common_light(coarse(appearance.mean), performer.reference, space),
+        share=_share(coarse(appearance.mean) * factor(space.light, light), performer.reference, space), light=light,
     )  # fmt: skip
 
 
@@ -117,6 +122,15 @@ def _common_light(donor: F32, performer: F32, space: FaceSpace) -> F32:
     worn, lit = performer[skin], (donor * factor(space.light, light))[skin]
     light[0] += np.log(np.median(np.maximum(worn, _DARK) / np.maximum(lit, _DARK), axis=0))
     return light
+
+
+def _share(donor: F32, performer: F32, space: FaceSpace) -> F64:
+    """The donor's share of each vertex, grown along the jaw where two textures under the same light (COARSE x COARSE x 3) differ as
+    a beard differs from skin."""
+    differ = cv2.GaussianBlur(stray(performer, donor), (0, 0), 2.0)
+    where = space.template.uv * np.float32(COARSE / space.template.side)
+    at_vertex = cv2.remap(differ, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+    return np.maximum(space.share, space.beard * soft_step(at_vertex, _SKIN, _BEARD))
 
 
 def _coefficients(appearance: Appearance, features: F32) -> F32:

@@ -123,7 +123,7 @@ def _with_face(
     light, hidden = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, placement, role.offset)
-    where, share = space.drawn(points - corner, box.size)
+    where, share = space.drawn(points - corner, role.share, box.size)
     drawn = cv2.remap(
         relit(texture, space.light, role.light + light), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )

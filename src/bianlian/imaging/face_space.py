@@ -51,6 +51,8 @@ class FaceSpace:
     """51x468x3, see `shape.expression_basis`."""
     share: F64
     """468: the donor's share of each vertex."""
+    beard: F64
+    """468: what the share may grow to where one of two faces has a beard and the other none."""
     rim: F64
     """468: the vertices beside the seam."""
     light: LightBasis
@@ -59,26 +61,26 @@ class FaceSpace:
     front: float
     """Sign of a triangle's area when it faces the camera."""
 
-    def drawn(self, points: F32, size: tuple[int, int]) -> tuple[F32, F32]:
-        """Draw the face whose image points (468x3) lie in a picture of `size`.
+    def drawn(self, points: F32, share: F64, size: tuple[int, int]) -> tuple[F32, F32]:
+        """Draw the face whose image points (468x3) lie in a picture of `size`, with the donor's `share` of each vertex (468).
 
         Returns:
             (HxWx2 template coordinates, -9 outside; HxW donor's share, 0 outside).
         """
         triangles = self.template.triangles
-        attributes = np.concatenate([self.template.uv, self.share[:, None].astype(np.float32)], axis=1)
+        attributes = np.concatenate([self.template.uv, share[:, None].astype(np.float32)], axis=1)
         keep = facing(points, triangles) * self.front > 0
-        across, down, share = cv2.split(interpolated(points, attributes, triangles, size, keep, outside=(-9, -9, 0)))
+        across, down, matte = cv2.split(interpolated(points, attributes, triangles, size, keep, outside=(-9, -9, 0)))
         width = 2 * round(_EDGE * float(np.ptp(points[:, 1]))) + 1
         inside = cv2.blur((across >= 0).astype(np.float32), (width, width), borderType=cv2.BORDER_REPLICATE)
-        return cv2.merge((across, down)), share * np.maximum(2 * inside - 1, 0)
+        return cv2.merge((across, down)), matte * np.maximum(2 * inside - 1, 0)
 
 
 def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:
     """The face space of `side` texels."""
     template = build_template(mesh.uv, mesh.triangles, side)
     canonical = mesh.vertices.astype(np.float64) * (1.0, -1.0, -1.0)
-    share, rim = seam_weights(canonical)
+    share, beard, rim = seam_weights(canonical)
     return FaceSpace(
         template=template,
         small=build_template(mesh.uv, mesh.triangles, SMALL),
@@ -86,6 +88,7 @@ def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:
         pose_weights=mesh.pose_weights.astype(np.float64),
         expressions=expression_basis(),
         share=share,
+        beard=beard,
         rim=rim,
         skin=_skin(template, share),
         light=light_basis(canonical.astype(np.float32), mesh.triangles, template),

@@ -34,6 +34,8 @@ _MIRROR = np.array([-1.0, 1.0, 1.0])
 _REACH = 1.1
 """How far the donor's share runs out beyond the ellipse of the seam: brow ends and beards lie there. Over ten synthetic pairs 1.1
 is worth 0.2 dB over 1, and 1.2 is worth 0.1 dB less."""
+_BEARD_REACH = 1.6
+"""The same for beards: to the outline of the jaw and the ears."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -57,8 +59,9 @@ def expression_basis() -> F64:
         return file["basis"].astype(np.float64)
 
 
-def seam_weights(vertices: F64) -> tuple[F64, F64]:
-    """(share, rim): the donor's share of each vertex, 1 inside to 0 at the outline, and the band along the seam (0 or 1).
+def seam_weights(vertices: F64) -> tuple[F64, F64, F64]:
+    """(share, beard, rim): the donor's share of each vertex, 1 inside to 0 at the outline; what it may grow to where a beard is
+    or was; and the band along the seam (0 or 1).
 
     An ellipse around the middle of the eyes, in units of the eyes' distance, fading over the outer 22 % of its reach: brows,
     nose, mouth and chin are the donor's, forehead, temples and ears the performer's.
@@ -69,9 +72,14 @@ def seam_weights(vertices: F64) -> tuple[F64, F64]:
     unit = float(np.linalg.norm(eyes[1] - eyes[0]))
     local = (vertices - (eyes[0] + eyes[1]) / 2) / unit
     radius = np.hypot(local[:, 0] / 1.12, (-local[:, 1] + 0.62) / 1.38)
-    share = np.clip((1 - radius / _REACH) / 0.22, 0, 1)
-    share = share * share * (3 - 2 * share)
-    return share, ((radius > 0.6) & (radius < 0.95) & (-local[:, 1] < _HAIR)).astype(np.float64)
+
+    def within(reach: float) -> F64:
+        inside = np.clip((1 - radius / reach) / 0.22, 0, 1)
+        return inside * inside * (3 - 2 * inside)
+
+    below_eyes = np.clip(local[:, 1] / 0.3, 0, 1)
+    rim = ((radius > 0.6) & (radius < 0.95) & (-local[:, 1] < _HAIR)).astype(np.float64)
+    return within(_REACH), within(_BEARD_REACH) * below_eyes, rim
 
 
 def fit_pose(shape: F64, points: F64, weights: F64, rotation: F64, *, rounds: int = 4) -> Placement:

@@ -127,7 +127,8 @@ def _drawn(frame: Frame, points: F32, space: FaceSpace) -> Composite:
     (left, top), (right, bottom) = points[:, :2].min(axis=0).astype(int), points[:, :2].max(axis=0).astype(int) + 1
     box = PixelBox(left=left, top=top, right=right, bottom=bottom).clipped(frame.size)
     rgb = rgb_float_from_frame(frame, box)
-    where, share = space.drawn(points[:468] - np.array([box.left, box.top, 0], np.float32), box.size)
+    local = points[:468] - np.array([box.left, box.top, 0], np.float32)
+    where, share = space.drawn(local, space.share, box.size)
     texture = np.full((space.template.side, space.template.side, 3), 0.6, np.float32)
     face = cv2.remap(texture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     matte = cv2.convertScaleAbs(share, alpha=255)

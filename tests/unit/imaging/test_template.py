@@ -21,7 +21,7 @@ def test_drawing_an_unwrapped_face_gives_the_picture_back() -> None:
     (picture,), (tracked,) = pictures(CLIP, 1), faces_of(CLIP, 1)
     points = tracked.face.points_image[:468]
     texture = unwrap(picture, points, space().template)
-    where, share = space().drawn(points, picture.shape[:2])
+    where, share = space().drawn(points, space().share, picture.shape[:2])
     drawn = cv2.remap(texture, where, None, cv2.INTER_LINEAR)
     inner = share > 0.5
     assert inner.sum() > 2000
@@ -30,7 +30,7 @@ def test_drawing_an_unwrapped_face_gives_the_picture_back() -> None:
 
 def test_outside_the_face_nothing_is_drawn() -> None:
     (tracked,) = faces_of(CLIP, 1)
-    where, share = space().drawn(tracked.face.points_image[:468] + np.float32(5000), (64, 64))
+    where, share = space().drawn(tracked.face.points_image[:468] + np.float32(5000), space().share, (64, 64))
     assert not share.any()
     assert (where == -9).all()
 
