@@ -125,8 +125,8 @@ def _common_light(donor: F32, performer: F32, space: FaceSpace) -> F32:
 
 
 def _share(donor: F32, performer: F32, space: FaceSpace) -> F64:
-    """The donor's share of each vertex, grown along the jaw where two textures under the same light (COARSE x COARSE x 3) differ as
-    a beard differs from skin."""
+    """The donor's share of each vertex, grown along the jaw where two textures under the same light (COARSE x COARSE x 3) differ
+    as a beard differs from skin."""
     differ = cv2.GaussianBlur(stray(performer, donor), (0, 0), 2.0)
     where = space.template.uv * np.float32(COARSE / space.template.side)
     at_vertex = cv2.remap(differ, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
