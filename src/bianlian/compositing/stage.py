@@ -129,13 +129,16 @@ def _with_face(
     )
     front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)
     matte = np.rint(share * (1 - front) * np.float32(confidence * 255)).astype(np.uint8)
-    blended = rgb + (np.clip(drawn, 0, 1) - rgb) * (matte.astype(np.float32) / np.float32(255))[..., None]
+    change_rgb = np.clip(drawn, 0, 1, out=drawn)
+    change_rgb -= rgb
+    change_rgb *= (matte.astype(np.float32) / np.float32(255))[..., None]
+    rgb += change_rgb
     placed = PlacedFace(
         person=tracked.person, donor_id=role.appearance.donor_id, left=box.left, top=box.top, matte=matte,
         points_image=np.concatenate([points, face.points_image[len(points) :]]),
         confidence=confidence, fade_reason=reason,
     )  # fmt: skip
-    changed = replace(frame, planes=planes_with_rgb(frame, box, blended.astype(np.float32), matte))
+    changed = replace(frame, planes=planes_with_rgb(frame, box, rgb, matte))
     return Composite(frame=changed, faces=(*composite.faces, placed))
 
 

@@ -27,7 +27,8 @@ _SIGNS = np.where(BAND % SIDE % 2, np.float32(-1), np.float32(1))
 def face_row(frame: Frame, matrix: F32) -> F32:
     """The levelled face's DCT coefficients in the band; `matrix` is its `image_from_canonical`, 2x3."""
     face = _canonical_face(frame, matrix)
-    fine = face - cv2.GaussianBlur(face, (0, 0), 10)
+    small = cv2.resize(face, (SIDE // 4, SIDE // 4), interpolation=cv2.INTER_AREA)
+    fine = face - cv2.resize(cv2.GaussianBlur(small, (0, 0), 2.5), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
     level = (local_deviation(face) + 1.5) ** 0.7
     return cv2.dct(np.clip(fine / level, -6, 6) * _WINDOW).ravel()[BAND]
 
