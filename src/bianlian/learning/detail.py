@@ -23,11 +23,12 @@ def weighted_mean(textures: F32, seen: F32) -> F32:
     return summed / total[..., None]
 
 
-def with_detail(mean: F32, textures: F32, seen: F32, calm: F32, count: int, *, rounds: int = 2) -> F32:
-    """`mean` (SxSx3) with the grain of the `count` sharpest calm ones of `textures` (NxSxSx3 coded RGB 0..1, even light).
+def with_detail(mean: F32, textures: F32, seen: F32, calm: F32, *, rounds: int = 2) -> F32:
+    """`mean` (SxSx3) with the grain of the sharpest calm ones, a twelfth, of `textures` (NxSxSx3 coded RGB 0..1, even light).
 
     `calm` (N, 0..1) says how frontal and expressionless each is. The chosen are laid over one another by a smooth flow.
     """
+    count = max(3, len(textures) // 12)
     chosen = np.argsort(-calm * _sharpness(textures, seen), kind="stable")[:count]
     target, visible = mean, seen[chosen]
     for _ in range(rounds):

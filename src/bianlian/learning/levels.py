@@ -31,8 +31,8 @@ class LinearLearner:
     level: str
     components: int
     ridge: float
-    detail_frames: int
-    """How many of the sharpest frames give the mean its grain."""
+    with_grain: bool
+    """Whether the mean gets the grain of the sharpest frames."""
     sample_limit: int
     """How many samples it wants from `samples.collect`."""
 
@@ -55,7 +55,7 @@ class LinearLearner:
         seen = np.stack([_seen(face, space) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
         mean = even_light(textures, seen, space)
-        face = with_detail(mean, textures, seen, _calm(features), self.detail_frames) if self.detail_frames else mean
+        face = with_detail(mean, textures, seen, _calm(features)) if self.with_grain else mean
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
@@ -72,12 +72,12 @@ class LinearLearner:
 
 def draft_learner(space: FaceSpace) -> LinearLearner:
     """Seconds: enough for blinks and the mouth."""
-    return LinearLearner(space=space, level="draft", components=8, ridge=10.0, detail_frames=0, sample_limit=60)
+    return LinearLearner(space=space, level="draft", components=8, ridge=10.0, with_grain=False, sample_limit=60)
 
 
 def standard_learner(space: FaceSpace) -> LinearLearner:
     """About a minute on two cores."""
-    return LinearLearner(space=space, level="standard", components=24, ridge=200.0, detail_frames=20, sample_limit=240)
+    return LinearLearner(space=space, level="standard", components=24, ridge=200.0, with_grain=True, sample_limit=240)
 
 
 def _calm(features: F32) -> F32:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import replace
 from functools import cache
 from io import BytesIO
 
-import cv2
 import numpy as np
 import pytest
 
@@ -49,16 +47,6 @@ def test_samples_are_bounded_and_spread() -> None:
 def test_learning_twice_gives_the_same_bytes() -> None:
     again = draft_learner(space()).fit(samples(), IDENTITY, seed=1, reporter=Silent())
     assert again.to_bytes() == learnt().to_bytes()
-
-
-def test_standard_keeps_the_grain_that_a_mean_washes_out() -> None:
-    def grain(appearance: Appearance) -> float:
-        middle = appearance.mean[40:88, 40:88]
-        return float((middle - cv2.GaussianBlur(middle, (0, 0), 1.3)).std())
-
-    sharp = standard_learner(space()).fit(samples(), IDENTITY, seed=1, reporter=Silent())
-    washed = replace(standard_learner(space()), detail_frames=0).fit(samples(), IDENTITY, seed=1, reporter=Silent())
-    assert grain(sharp) > 1.05 * grain(washed)
 
 
 def test_an_appearance_of_an_older_version_is_refused_in_words() -> None:
