@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bianlian.compositing.grain import grain_over, roughness
 from bianlian.errors import NothingToSwap, UnreadableMedia
 from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
@@ -19,8 +20,8 @@ from bianlian.records.arrays import F32, frozen
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
-FORMAT, VERSION = "bianlian-performer", 2
-_ARRAYS = ("neutral", "rest", "reference", "tolerance", "usual")
+FORMAT, VERSION = "bianlian-performer", 3
+_ARRAYS = ("neutral", "rest", "reference", "tolerance", "usual", "grain")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,11 +38,13 @@ class Performer:
     """COARSE x COARSE: how far, in log units, the texture usually strays from the reference under the frame's light."""
     usual: F32
     """SMALL x SMALL x 3 coded RGB: the mean of the textures, each brought to the reference's light."""
+    grain: F32
+    """2: standard deviation of the plate's grain, see `grain.grain_over`."""
 
     def __post_init__(self) -> None:
         for name, shape in (
             ("neutral", (468, 3)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)), ("tolerance", (COARSE, COARSE)),
-            ("usual", (SMALL, SMALL, 3)),
+            ("usual", (SMALL, SMALL, 3)), ("grain", (2,)),
         ):  # fmt: skip
             object.__setattr__(self, name, frozen(getattr(self, name), name, shape, np.float32))
 
@@ -86,7 +89,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
     Raises:
         NothingToSwap: the performer is to be seen in no frame.
     """
-    kept: list[tuple[Face, F32, F32]] = []
+    kept: list[tuple[Face, F32, F32, F32]] = []
     stride, count = 1, 0
     for frame, tracked in frames:
         if tracked.is_interpolated:
@@ -95,21 +98,22 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
             box = face_box(tracked.face, frame)
             corner = np.array([box.left, box.top, 0], np.float32)
             rgb = rgb_float_from_frame(frame, box)
-            kept.append((tracked.face, *small_texture(rgb, tracked.face.points_image - corner, space)))
+            points = tracked.face.points_image - corner
+            kept.append((tracked.face, *small_texture(rgb, points, space), roughness(rgb, points, space)))
             if len(kept) == limit:
                 kept, stride = kept[::2], stride * 2
         count += 1
     if not kept:
         raise NothingToSwap("the performer's face is to be seen in no frame", advice="run: bianlian people FOOTAGE")
-    faces = [face for face, _, _ in kept]
+    faces = [face for face, *_ in kept]
     neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
-    textures, seen = np.stack([texture for _, texture, _ in kept]), np.stack([part for _, _, part in kept])
+    textures, seen, rough = (np.stack([entry[number] for entry in kept]) for number in (1, 2, 3))
     reference, tolerance, lights, trust = _habits(
         np.stack([coarse(texture) for texture in textures]), np.stack([coarse(part) for part in seen]), space
     )
     return Performer(
         neutral=neutral.astype(np.float32), rest=resting_expression(faces), reference=reference, tolerance=tolerance,
-        usual=_usual(textures, seen, lights, trust, space),
+        usual=_usual(textures, seen, lights, trust, space), grain=grain_over(rough, seen, space),
     )  # fmt: skip
 
 

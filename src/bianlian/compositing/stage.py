@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from bianlian.compositing.change import change
+from bianlian.compositing.grain import grain
 from bianlian.compositing.matte import occlusion
 from bianlian.compositing.perform import Role, cast_role
 from bianlian.compositing.performer import Performer, face_box, small_texture
@@ -35,6 +36,8 @@ _DAMPING = np.array([0.46, 0.27, 0.16, 0.11], np.float32)
 """Weights of the light and the occlusion of a frame and the ones before it."""
 LEAD_IN = len(_DAMPING) - 1
 """Frames before the first wanted one that `compose` must be fed."""
+_VISIBLE = 1 / 255
+"""Grain weaker than this is left out: nobody sees it, and rounding has as much."""
 SMALLEST_BOX = 16
 """Pixels; a face that is nearly out of the picture is left alone."""
 
@@ -127,6 +130,8 @@ def _with_face(
     drawn = cv2.remap(
         relit(texture, space.light, role.light + light), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
+    if role.performer.grain[0] > _VISIBLE:
+        drawn += grain(box.size, role.performer.grain, seed=(frame.index, tracked.person))[..., None]
     front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)
     matte = np.rint(share * (1 - front) * np.float32(confidence * 255)).astype(np.uint8)
     change_rgb = np.clip(drawn, 0, 1, out=drawn)
