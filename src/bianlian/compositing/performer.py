@@ -105,9 +105,10 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
         count += 1
     if not kept:
         raise NothingToSwap("the performer's face is to be seen in no frame", advice="run: bianlian people FOOTAGE")
-    faces = [face for face, *_ in kept]
+    faces = [face for face, _, _, _ in kept]
     neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
-    textures, seen, rough = (np.stack([entry[number] for entry in kept]) for number in (1, 2, 3))
+    textures = np.stack([texture for _, texture, _, _ in kept])
+    seen, rough = np.stack([part for _, _, part, _ in kept]), np.stack([part for _, _, _, part in kept])
     reference, tolerance, lights, trust = _habits(
         np.stack([coarse(texture) for texture in textures]), np.stack([coarse(part) for part in seen]), space
     )
