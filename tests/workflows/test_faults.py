@@ -133,6 +133,19 @@ def test_a_clock_that_was_set_back_is_refused(stage):
     assert stage.house.donors.ledger.check()
 
 
+@pytest.mark.parametrize(("days", "code"), [(-2, "clock-set-back"), (3 * 366, "scope-expired")])
+def test_a_clock_that_jumps_during_the_run_stops_the_release(stage, monkeypatch, days, code):
+    source = performer_clip(stage.folder / "scene.mp4", count=FRAMES)
+    shift, right = [timedelta()], stage.house.clock
+    house = replace(stage.house, clock=lambda: right() + shift[0])
+    when_chunk(monkeypatch, 1, lambda: shift.__setitem__(0, timedelta(days=days)))
+    outcome = run(replace(stage, house=house), source)
+    assert (outcome.status, outcome.code) == (Status.REFUSED, code)
+    assert not outcome.output.exists()
+    assert left_in(stage.folder / "out") == []
+    assert house.donors.ledger.check()
+
+
 def test_a_killed_program_goes_on_to_the_same_file(stage):
     source = performer_clip(stage.folder / "scene.mp4", count=FRAMES)
     whole = run(stage, source, output=stage.folder / "whole")
