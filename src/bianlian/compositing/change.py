@@ -21,10 +21,8 @@ _FLOOR = np.float32(0.02)
 _LEAST, _MOST = 0.5, 1.8
 
 
-def soft(image: F32) -> F32:
-    """`image` (SMALL x SMALL) without what is finer than a hundredth of the template: finer things do not lie exactly enough
-    on one another from frame to frame."""
-    return cv2.GaussianBlur(image, (0, 0), 0.01 * SMALL)
+_SOFT = 0.008 * SMALL
+"""Texels of blur: finer things do not lie exactly enough on one another from frame to frame, nor from face to face."""
 
 
 def change(worn: F32, seen: F32, light: F32, performer: Performer, space: FaceSpace) -> F32:
@@ -33,10 +31,15 @@ def change(worn: F32, seen: F32, light: F32, performer: Performer, space: FaceSp
     `worn` and `seen` are the frame's small texture, `light` what lies between it and the performer's reference.
     """
     usual = performer.usual * enlarged(factor(space.light, light), SMALL)
-    return np.clip(quotient(worn, usual, seen), _LEAST, _MOST).astype(np.float32)
+    factors = (_broad(worn, seen) + _FLOOR) / (_broad(usual, seen) + _FLOOR)
+    return np.clip(factors, _LEAST, _MOST).astype(np.float32)
 
 
-def quotient(over: F32, under: F32, seen: F32) -> F32:
-    """Soft `over` by soft `under` (SMALL x SMALL x 3) where `seen` (SMALL x SMALL, 0..1), fading to 1 elsewhere."""
-    weight = seen[..., None]
-    return ((soft(over * weight) + _FLOOR) / (soft(under * weight) + _FLOOR)).astype(np.float32)
+def leading(change: F32, mean: F32, texture: F32, seen: F32) -> F32:
+    """SMALL x SMALL x 3: the factor that makes the broad part of a donor's `texture` that of its `mean` under the performer's
+    `change`, where that was `seen`, fading to 1 elsewhere."""
+    return ((_broad(mean, seen) * change + _FLOOR) / (_broad(texture, seen) + _FLOOR)).astype(np.float32)
+
+
+def _broad(texture: F32, seen: F32) -> F32:
+    return cv2.GaussianBlur(texture * seen[..., None], (0, 0), _SOFT)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from bianlian.compositing.change import quotient
+from bianlian.compositing.change import leading
 from bianlian.compositing.performer import Performer, stray
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.light import COARSE, TWO_FACES, coarse, factor, light_between
@@ -66,7 +66,7 @@ class Role:
         coefficients = np.clip(guess + self.gain @ wrong, self.limits[0], self.limits[1])
         texture = combined(self.appearance.mean, coefficients * self.appearance.scales, self.appearance.basis)
         small = cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
-        return texture * enlarged(quotient(self.mean * change, small, seen), side)
+        return texture * enlarged(leading(change, self.mean, small, seen), side)
 
     def features(self, face: Face, rotation: F64) -> F32:
         """The performance as the donor would have given it, head turned by the performer's `rotation`."""
