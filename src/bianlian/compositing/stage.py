@@ -25,6 +25,7 @@ from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import enlarged
 from bianlian.imaging.shape import drawn_points, place
+from bianlian.imaging.template import painted
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.composite import Composite, PlacedFace
@@ -127,9 +128,7 @@ def _with_face(
     past.append(moment)
     points = drawn_points(face, placement, role.offset)
     where, share = space.drawn(points - corner, role.share, box.size)
-    drawn = cv2.remap(
-        relit(texture, space.light, role.light + light), where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
+    drawn = painted(relit(texture, space.light, role.light + light), where, points, space.template)
     if role.performer.grain[0] > _VISIBLE:
         drawn += grain(box.size, role.performer.grain, seed=(frame.index, tracked.person))[..., None]
     front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)

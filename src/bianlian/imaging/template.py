@@ -26,6 +26,8 @@ OVAL = (
 )  # fmt: skip
 _SAME = 0.04
 """Template distance, share of the side, up to which two texels count as the same part of the face."""
+_COARSER = 1.6
+"""How much coarser a picture may be sampled than it is before it is shrunk first."""
 _NOSE = (1, 2, 4, 5, 6, 19, 94, 168, 195, 197)
 
 
@@ -120,10 +122,28 @@ def unwrap(picture: npt.NDArray[np.generic], points: F32, template: Template) ->
 
     A face that is much larger than the template is shrunk first, so that texels are means and not samples.
     """
-    where = template.coordinates(points)
-    ratio = float(np.median(np.abs(facing(points, template.triangles)) / np.maximum(np.abs(template.areas), 1e-6)))
-    if ratio > 2.6:
-        scale = 1 / np.sqrt(ratio)
+    where, scale = template.coordinates(points), _enlargement(points, template)
+    return _sampled(picture, where, 1 / scale if scale > _COARSER else 1.0)
+
+
+def painted(texture: F32, where: F32, points: F32, template: Template) -> F32:
+    """HxWx3: `texture` at the template coordinates `where` (HxWx2) of the face whose image points (468x3) are given.
+
+    A face that is much smaller than the template gets a smaller texture, so that its pixels are means and not samples.
+    """
+    scale = _enlargement(points, template)
+    return _sampled(texture, where, scale if scale < 1 / _COARSER else 1.0).astype(np.float32)
+
+
+def _enlargement(points: F32, template: Template) -> float:
+    """Pixels of the picture over texels of the template, along a line."""
+    areas = np.abs(facing(points, template.triangles)) / np.maximum(np.abs(template.areas), 1e-6)
+    return float(np.sqrt(np.median(areas)))
+
+
+def _sampled(picture: npt.NDArray[np.generic], where: F32, scale: float) -> npt.NDArray[np.generic]:
+    """`picture`, first brought to `scale`, at the coordinates `where` of its full size."""
+    if scale != 1:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         where = (where + 0.5) * np.float32(scale) - 0.5
     return cv2.remap(picture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
