@@ -1,0 +1,54 @@
+"""What the performer's picture tells: nothing where it is unseen or only the light changed; else the donor's face follows."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from bianlian.compositing.change import change
+from bianlian.compositing.perform import Role, cast_role
+from bianlian.imaging.face_space import SMALL
+from bianlian.imaging.light import TERMS, relit
+from bianlian.records.arrays import F32
+from tests.faces import space
+from tests.unit.compositing.test_stage import appearance, footage, performer
+
+EVERYWHERE = np.ones((SMALL, SMALL), np.float32)
+DARK = np.zeros((TERMS, 3), np.float32)
+MOUTH = (slice(80, 100), slice(50, 78))
+
+
+@cache
+def role() -> Role:
+    return cast_role(appearance(), performer(), space())
+
+
+def darker_mouth() -> F32:
+    worn = performer().usual.copy()
+    worn[MOUTH] *= 0.6
+    return worn
+
+
+def test_other_light_is_no_change() -> None:
+    light = DARK.copy()
+    light[0], light[1] = -0.5, 0.2
+    lit = relit(performer().usual, space().light, light)
+    assert np.abs(change(lit, EVERYWHERE, light, performer(), space()) - 1).max() < 0.05
+
+
+def test_what_is_not_seen_changes_nothing() -> None:
+    unseen = np.zeros_like(EVERYWHERE)
+    assert np.array_equal(change(darker_mouth(), unseen, DARK, performer(), space()), np.ones((SMALL, SMALL, 3)))
+
+
+def test_the_donor_follows_a_change_of_the_performer() -> None:
+    (_, (tracked,)), *_ = footage()
+    features = role().features(tracked.face, tracked.face.pose.rotation.astype(np.float64))
+    usual, dark = (
+        role().texture(features, change(worn, EVERYWHERE, DARK, performer(), space()), EVERYWHERE)
+        for worn in (performer().usual, darker_mouth())
+    )
+    inside = tuple(slice(part.start + 4, part.stop - 4) for part in MOUTH)
+    assert 0.5 < dark[inside].mean() / usual[inside].mean() < 0.75
+    assert abs(dark[20:60].mean() / usual[20:60].mean() - 1) < 0.02
