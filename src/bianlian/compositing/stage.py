@@ -20,7 +20,7 @@ from bianlian.compositing.matte import occlusion
 from bianlian.compositing.perform import Role, cast_role
 from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
-from bianlian.imaging.colour import planes_with_rgb, rgb_float_from_frame
+from bianlian.imaging.colour import PixelBox, planes_with_rgb, rgb_float_from_frame
 from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import enlarged
@@ -127,10 +127,14 @@ def _with_face(
     light, hidden = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, placement, role.offset)
-    where, share = space.drawn(points - corner, role.share, box.size)
+    inner = _drawn_box(points[role.share > 0], box, frame)
+    if min(inner.size) <= 0:
+        return composite
+    where, share = space.drawn(points - np.array([inner.left, inner.top, 0], np.float32), role.share, inner.size)
+    rgb = rgb[inner.top - box.top : inner.bottom - box.top, inner.left - box.left : inner.right - box.left]
     drawn = painted(relit(texture, space.light, role.light + light), where, points, space.template)
     if role.performer.grain[0] > _VISIBLE:
-        drawn += grain(box.size, role.performer.grain, seed=(frame.index, tracked.person))[..., None]
+        drawn += grain(inner.size, role.performer.grain, seed=(frame.index, tracked.person))[..., None]
     front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)
     matte = np.rint(share * (1 - front) * np.float32(confidence * 255)).astype(np.uint8)
     change_rgb = np.clip(drawn, 0, 1, out=drawn)
@@ -138,12 +142,21 @@ def _with_face(
     change_rgb *= (matte.astype(np.float32) / np.float32(255))[..., None]
     rgb += change_rgb
     placed = PlacedFace(
-        person=tracked.person, donor_id=role.appearance.donor_id, left=box.left, top=box.top, matte=matte,
+        person=tracked.person, donor_id=role.appearance.donor_id, left=inner.left, top=inner.top, matte=matte,
         points_image=np.concatenate([points, face.points_image[len(points) :]]),
         confidence=confidence, fade_reason=reason,
     )  # fmt: skip
-    changed = replace(frame, planes=planes_with_rgb(frame, box, rgb, matte))
+    changed = replace(frame, planes=planes_with_rgb(frame, inner, rgb, matte))
     return Composite(frame=changed, faces=(*composite.faces, placed))
+
+
+def _drawn_box(points: F32, box: PixelBox, frame: Frame) -> PixelBox:
+    """The part of a face's `box` that holds these points: all that is drawn, three fifths of what is looked at."""
+    (left, top), (right, bottom) = np.floor(points[:, :2].min(axis=0)), np.ceil(points[:, :2].max(axis=0))
+    return PixelBox(
+        left=max(box.left, int(left)), top=max(box.top, int(top)),
+        right=min(box.right, int(right) + 1), bottom=min(box.bottom, int(bottom) + 1),
+    ).clipped(frame.size)  # fmt: skip
 
 
 def _damped(moment: _Moment, past: deque[_Moment]) -> tuple[F32, F32]:

@@ -65,11 +65,17 @@ class CoverEstimate:
         if self._known is None:
             self._known = colours
             return 0.0
-        gain = np.median((colours + 0.02) / (self._known + 0.02), axis=0)
+        gain = _median((colours + 0.02) / (self._known + 0.02))
         distance = np.linalg.norm(colours - self._known * gain, axis=1)
         depth = points[:, 2] / (SIDE * np.hypot(matrix[0, 0], matrix[1, 0]))
-        facing = depth < np.median(depth) + 0.12
+        facing = depth < _median(depth) + 0.12
         different = (distance > _DIFFERENT) & facing
         rate = np.where(different, _LEARN / 5, _LEARN)[:, None]
         self._known = (self._known + rate * (colours / gain - self._known)).astype(np.float32)
         return float(different.sum() / max(1, facing.sum()))
+
+
+def _median(values: F32) -> F32:
+    """Along the first axis; of small arrays in a fifth of the time of `np.median`."""
+    ordered, count = np.sort(values, axis=0), len(values)
+    return (ordered[(count - 1) // 2] + ordered[count // 2]) / np.float32(2)

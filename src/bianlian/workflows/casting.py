@@ -38,7 +38,7 @@ from bianlian.workflows.tracks import sampled_faces
 
 AMPLE_FACE_PX, AMPLE_SECONDS = 160.0, 3
 """A face of this height for this long always gives its mark back from an unharmed file (docs/watermark.md)."""
-STUDY_FRAMES = 63
+STUDY_FRAMES = 48
 """Frames of the performer that are studied."""
 
 

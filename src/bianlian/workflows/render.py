@@ -24,6 +24,7 @@ from bianlian.records.frame import SourceInfo
 from bianlian.records.progress import Progress, Reporter
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.job import ChunkRange, JobFolder
+from bianlian.workflows.memory import give_back
 from bianlian.workflows.notes import noted
 from bianlian.workflows.patches import NoPatches, PatchTap
 
@@ -147,6 +148,7 @@ def render_chunks(
             while chunk := shares.take(number):
                 hand.draw(chunk)
                 folder.keep(chunk.number)
+                give_back()
 
     with ThreadPoolExecutor(len(hands), thread_name_prefix="render") as pool:
         running = {pool.submit(work, number) for number in range(len(hands))}

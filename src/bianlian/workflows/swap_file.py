@@ -36,6 +36,7 @@ from bianlian.workflows.casting import (
 )
 from bianlian.workflows.house import House
 from bianlian.workflows.job import JobFolder, chunks_of
+from bianlian.workflows.memory import give_back
 from bianlian.workflows.notes import noted, summed_up
 from bianlian.workflows.patches import INDEX as PATCH_INDEX
 from bianlian.workflows.patches import Patches
@@ -136,6 +137,7 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Stopw
     track = track_footage(house, source, reporter)
     reporter.frames = track.info.frame_count
     require_persons(track, source, tuple(job.players))
+    give_back()
     reporter.begin("study")
     house.registry.issue(permitted.job_id, key_id=house.code_book().key_id, now=house.clock())
     sealing = sealing_of(permitted, job, track)
@@ -146,6 +148,7 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Stopw
         patches = Patches(folder.path / PATCHES, sealing.label, house.donors.installation, language=job.style.language)
         render = replace(render, patches=patches)
     draft, dropped = _draw(render, sealing, track, folder, job.crew, reporter)
+    give_back()
     reporter.begin("seal")
     finished = folder.path / f"sealed{folder.output.suffix}"
     sealed(house, sealing, draft, finished)
