@@ -14,7 +14,7 @@ import pytest
 from tools import cluster_trial
 
 from bianlian.donors.delegation import issue, new_key, seal, unseal
-from bianlian.errors import CallerError, ConsentRefused, UnreadableMedia
+from bianlian.errors import CallerError, ConsentRefused, InstallationError, UnreadableMedia
 from bianlian.records.progress import Silent
 from bianlian.tracking.excerpt import excerpt
 from bianlian.workflows import job, swap_file
@@ -154,6 +154,13 @@ def test_patches_are_not_drawn_elsewhere(stage):
     source = performer_clip(stage.folder / "scene.mp4", count=8)
     with pytest.raises(CallerError, match="Patches"):
         swap(stage.house, stage.request(source, ray="auto", patches=stage.folder / "patches"), Silent())
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="Ray is not installed: pip install 'bianlian[cluster]'")
+def test_an_address_where_nobody_listens_is_said_at_once(stage):
+    source = performer_clip(stage.folder / "scene.mp4", count=8)
+    with pytest.raises(InstallationError, match="does not answer"):
+        swap(stage.house, stage.request(source, ray="127.0.0.1:1"), Silent())
 
 
 @pytest.mark.slow

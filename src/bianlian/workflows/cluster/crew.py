@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import logging
 import pickle
+import signal
+import socket
+import threading
 import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -31,7 +34,8 @@ from bianlian.workflows.render import Hand, Render, Tally
 PART_BYTES = 64 << 20
 """Of footage that is sealed and sent at a time."""
 LOOK_SECONDS = 0.5
-CLOSE_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
+"""How long an address, or a worker that is told to go, is waited for."""
 PATIENCE_SECONDS = 300.0
 """How long nothing may be drawn anywhere while somebody waits for a place in the cluster."""
 MOST_LOSSES = 3
@@ -55,10 +59,11 @@ def joined(house: House, address: str, reporter: Reporter) -> Generator[RayCrew]
     except ImportError as error:
         raise CallerError("Ray is not installed.", advice="Run: pip install 'bianlian[cluster]'") from error
     try:
-        with warnings.catch_warnings():
+        _knock(address)
+        with warnings.catch_warnings(), _own_signals():
             warnings.simplefilter("ignore", FutureWarning)  # about accelerators, which nobody here uses
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise InstallationError(
             f"The cluster at {address} does not answer: {error}", advice="Start it with: ray start --head"
         ) from error
@@ -66,6 +71,24 @@ def joined(house: House, address: str, reporter: Reporter) -> Generator[RayCrew]
         yield RayCrew(ray, house, reporter)
     finally:
         ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT; Ray itself would go on asking for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_SECONDS).close()
+
+
+@contextmanager
+def _own_signals() -> Generator[None]:
+    """Keep what this program does when it is told to stop: Ray puts an abort in its place."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if handler is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 class RayCrew:
@@ -163,7 +186,7 @@ class _Remote:
 
     def __exit__(self, *_: object) -> None:
         if self._actor is not None:
-            self._job.ray.wait([self._actor.close.remote()], timeout=CLOSE_SECONDS)
+            self._job.ray.wait([self._actor.close.remote()], timeout=ANSWER_SECONDS)
             self._job.ray.kill(self._actor)
 
     def draw(self, chunk: ChunkRange) -> None:
