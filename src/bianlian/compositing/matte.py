@@ -11,8 +11,13 @@ from bianlian.imaging.light import factor
 from bianlian.imaging.performance import soft_step
 from bianlian.records.arrays import F32
 
-_FITS, _FOREIGN = 0.35, 0.6
-"""Log difference beyond the performer's usual one at which a texel starts and ends to count as something in front."""
+_FITS, _FOREIGN = 0.2, 0.4
+"""Log difference beyond the performer's usual one at which a texel starts and ends to count as something in front. With .35 and
+.6, a hand of the performer's own skin colour was mostly painted over."""
+_USUAL = 1.5
+"""How many times the usual deviation is let pass."""
+_GAP = 11
+"""Texels: what is narrower between two strange places belongs to them (the plain back of a hand between its edges)."""
 
 
 def occlusion(worn: F32, seen: F32, light: F32, performer: Performer, space: FaceSpace) -> F32:
@@ -21,7 +26,9 @@ def occlusion(worn: F32, seen: F32, light: F32, performer: Performer, space: Fac
     `worn` and `seen` are the frame's coarse texture, `light` what lies between it and the performer's reference. Small spots
     (a glint, a wrinkle) do not count: the difference must fill about a twelfth of the template's width.
     """
-    strange = stray(worn, performer.reference * factor(space.light, light)) - 2 * performer.tolerance
+    strange = stray(worn, performer.reference * factor(space.light, light)) - np.float32(_USUAL) * performer.tolerance
     strange *= seen > 0.3
     core = cv2.erode(cv2.GaussianBlur(np.maximum(strange, 0), (0, 0), 1.0), np.ones((3, 3)))
-    return cv2.GaussianBlur(soft_step(cv2.dilate(core, np.ones((5, 5))), _FITS, _FOREIGN), (0, 0), 0.8)
+    hidden = soft_step(cv2.dilate(core, np.ones((7, 7))), _FITS, _FOREIGN)
+    closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GAP, _GAP))
+    return cv2.GaussianBlur(cv2.morphologyEx(hidden, cv2.MORPH_CLOSE, closing), (0, 0), 0.8)
