@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bianlian.imaging.face_space import plain_skin
-from bianlian.imaging.light import COARSE, TERMS, factor, light_between
+from bianlian.imaging.light import COARSE, TERMS, TWO_FACES, factor, light_between
 from tests.faces import space
 
 
@@ -30,6 +30,15 @@ def test_a_dark_spot_does_not_pass_for_light() -> None:
     spotted[40:46, 16:22] = 0.05
     found = light_between(space().light, spotted, texture, space().skin)
     assert np.abs(np.log(factor(space().light, found)[space().skin > 0.5])).mean() < 0.1
+
+
+def test_between_two_people_a_feature_stays_a_feature() -> None:
+    other = np.full((COARSE, COARSE, 3), 0.5, np.float32)
+    hollow = other.copy()
+    hollow[16:28, 8:56] = 0.35
+    alone = light_between(space().light, hollow, other, space().skin)
+    between = light_between(space().light, hollow, other, space().skin, holds=TWO_FACES)
+    assert np.abs(between[4:]).sum() < 0.5 * np.abs(alone[4:]).sum()
 
 
 def test_nothing_seen_means_no_change() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bianlian.imaging.template import unhidden, unwrap, visibility
+from bianlian.imaging.template import painted, unhidden, unwrap, visibility
 from tests.faces import faces_of, space
 from tests.material import pictures
 
@@ -43,3 +43,29 @@ def test_the_far_side_of_a_turned_face_is_unseen() -> None:
     # Turned to their own left, a person shows the viewer their right cheek, which is on the left of the template.
     assert (left > right) == (turned.pose.yaw > 0)
     assert abs(left - right) > 0.1
+
+
+def test_the_template_goes_on_beyond_the_face() -> None:
+    template = space().template
+    assert np.abs(template.spread(np.full(468, 0.7)) - 0.7).max() < 1e-5
+
+
+def test_a_drawn_face_fades_in_from_its_outline() -> None:
+    (tracked,) = faces_of(CLIP, 1)
+    points = tracked.face.points_image[:468]
+    where, matte = space().drawn(points, np.ones(468), (720, 720))
+    face = (where[..., 0] >= 0).astype(np.uint8)
+    border = (face - cv2.erode(face, np.ones((3, 3)))) > 0
+    deep = cv2.erode(face, np.ones((15, 15))) > 0
+    assert matte[border].mean() < 0.35
+    assert matte[deep].min() > 0.99
+
+
+def test_a_small_face_shows_means_of_texels() -> None:
+    template = space().template
+    fine = np.indices((template.side, template.side)).sum(axis=0) % 2
+    texture = np.repeat(fine[..., None], 3, axis=2).astype(np.float32)
+    points = np.concatenate([template.uv / 6, np.zeros((468, 1))], axis=1).astype(np.float32)
+    where, matte = space().drawn(points, np.ones(468), (48, 48))
+    drawn = painted(texture, where, points, template)
+    assert np.abs(drawn[matte > 0.99] - 0.5).max() < 0.1
