@@ -16,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 
 import av
@@ -58,7 +59,7 @@ def main() -> None:
             shutil.copytree(arguments.home, home, ignore=shutil.ignore_patterns("tracks"))
         performer.write_text(_printed(home, "donor", "performer-example"), encoding="utf-8")
         if not arguments.home:
-            _enrol(home, folder)
+            _apart(_enrol, home, folder)
         console = Console(width=120)
         for option in ("--version", "--help"):
             console.print(f"bianlian {option}: {_timed(_bianlian(home, option)).wall_s:.2f} s")
@@ -76,7 +77,7 @@ def _compare(table: Table, name: str, seconds: float, home: Path, performer: Pat
     """Plain, swap, swap again with the track that is there, plain; returns the first swap's stages."""
     size, faces = CLIPS[name]
     clip, count = folder / f"{name}.mp4", round(seconds * FPS)
-    _make(clip, size, count, faces)
+    _apart(_make, clip, size, count, faces)
     casts = [part for person in range(1, faces + 1) for part in ("--cast", f"{person}={DONOR}")]
 
     def swap(output: str) -> Run:
@@ -105,6 +106,15 @@ def _timed(command: Sequence[str]) -> Run:
     if os.waitstatus_to_exitcode(status):
         sys.exit(f"{' '.join(command)} failed:\n{said.decode(errors='replace')}")
     return Run(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def _apart(work: Callable[..., None], *arguments: object) -> None:
+    """Do some work in a process of its own: Linux counts the memory of who starts a process into that process's peak."""
+    process = get_context("spawn").Process(target=work, args=arguments)
+    process.start()
+    process.join()
+    if process.exitcode:
+        sys.exit(process.exitcode)
 
 
 def plain(clip: Path) -> None:
