@@ -76,7 +76,7 @@ def draft_learner(space: FaceSpace) -> LinearLearner:
 
 
 def standard_learner(space: FaceSpace) -> LinearLearner:
-    """About a minute on two cores."""
+    """Under a minute on two cores, tracking of the capture apart: more frames and components, and the grain of the skin."""
     return LinearLearner(space=space, level="standard", components=24, ridge=200.0, with_grain=True, sample_limit=240)
 
 
