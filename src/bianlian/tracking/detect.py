@@ -72,7 +72,13 @@ class FaceDetector:
 
     def look(self, picture: Sampler, through: Iterable[View], *, least_score: float = LEAST_SCORE) -> list[Detection]:
         """Faces in some views of the picture, in image coordinates, best first."""
-        return suppressed([face for view in through for face in self._faces(picture, view, least_score)])
+        return suppressed(self.sightings(picture, through, least_score=least_score))
+
+    def sightings(
+        self, picture: Sampler, through: Iterable[View], *, least_score: float = LEAST_SCORE
+    ) -> list[Detection]:
+        """As `look`, before several sightings of one face are made one (see `suppressed`)."""
+        return [face for view in through for face in self._faces(picture, view, least_score)]
 
     def _faces(self, picture: Sampler, view: View, least_score: float) -> list[Detection]:
         half = view.square / 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from bianlian.tracking.detect import FaceDetector
 from bianlian.tracking.expression import ExpressionModel
 from bianlian.tracking.identity import IdentityModel
 from bianlian.tracking.landmarks import FaceLandmarker
@@ -16,6 +17,8 @@ from bianlian.weights.canonical import read_canonical_mesh
 class FaceModels:
     """Not to be shared between threads."""
 
+    scout: FaceDetector
+    """Another than the landmarker's, because it runs ahead of that."""
     landmarker: FaceLandmarker
     expression: ExpressionModel
     pose: PoseFit
@@ -34,6 +37,7 @@ def load_models(bundle: Path, recognition: Path, *, threads: int = 1) -> FaceMod
         InstallationError: a file is not what it should be.
     """
     return FaceModels(
+        scout=FaceDetector(bundle, threads=threads),
         landmarker=FaceLandmarker(bundle, threads=threads),
         expression=ExpressionModel(bundle, threads=threads),
         pose=PoseFit(read_canonical_mesh(bundle)),

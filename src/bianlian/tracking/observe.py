@@ -9,10 +9,12 @@ from bianlian.tracking.cuts import shots
 from bianlian.tracking.finishing import Finishing
 from bianlian.tracking.models import FaceModels
 from bianlian.tracking.observation import FrameObservation, ObserveSettings
-from bianlian.tracking.watch import Seen, Watch
+from bianlian.tracking.scout import Scout, Seen
+from bianlian.tracking.watch import Watch
 
 Ahead = Callable[[Iterator[Seen]], Iterator[Seen]]
-"""Lets finding faces run ahead of what is read from them, in a thread of its own; they share no model."""
+"""Lets one step run ahead of the next, in a thread of its own: looking for faces, following them, reading from them. They share
+no model."""
 
 
 def observe(
@@ -21,7 +23,8 @@ def observe(
     """Observe frames in order. All state is local, so a run may start at any frame; it lags by `look_back` + 3 frames."""
     finishing = Finishing(models, settings)
     before: Seen | None = None
-    for seen in ahead(_watched(frames, Watch(models.landmarker, settings))):
+    scouted = _scouted(frames, Scout(models.scout, settings))
+    for seen in ahead(_watched(ahead(scouted), Watch(models.landmarker, settings))):
         if before is not None:
             yield finishing.finish(before)
         before = seen
@@ -29,7 +32,12 @@ def observe(
         yield finishing.finish(before, is_last=True)
 
 
-def _watched(frames: Iterable[Frame], watch: Watch) -> Iterator[Seen]:
+def _scouted(frames: Iterable[Frame], scout: Scout) -> Iterator[Seen]:
     for frame, is_cut in shots(frames):
-        yield from watch.see(frame, is_cut)
+        yield scout.look(frame, is_cut)
+
+
+def _watched(frames: Iterable[Seen], watch: Watch) -> Iterator[Seen]:
+    for seen in frames:
+        yield from watch.see(seen)
     yield from watch.held

@@ -1,19 +1,16 @@
-"""Finds faces and follows their landmarks from frame to frame.
+"""Follows landmarks from frame to frame, and begins with those whom the scout has sighted.
 
-Landmarks are cheap to follow and the detector is dear on large frames, so each frame gets only a share of the views that
-cover it; within `look_back` frames all have had their turn. A face that is found late is followed backwards through the
-frames that are still held, to where it came in. So nobody is missed for the first second, at the price of a short delay.
+A face that is found late is followed backwards through the frames that are still held, to where it came in. So nobody is missed
+for the first second, at the price of a short delay.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from bianlian.records.face import Box
-from bianlian.records.frame import Frame
-from bianlian.tracking.detect import Detection, View, views, whole_view
+from bianlian.tracking.detect import Detection, View, suppressed, whole_view
 from bianlian.tracking.landmarks import (
     FaceLandmarker,
     LandmarkResult,
@@ -21,7 +18,7 @@ from bianlian.tracking.landmarks import (
     region_of_landmarks,
 )
 from bianlian.tracking.observation import ObserveSettings, box_of
-from bianlian.tracking.sampling import FrameSampler
+from bianlian.tracking.scout import Seen
 
 LEAST_PRESENCE = 0.5
 """face_landmarks_detector_graph.cc, min_detection_confidence."""
@@ -29,16 +26,6 @@ SAME_FACE = 0.4
 """Overlap of landmark boxes above which two faces in one frame are one."""
 LEAP = 0.2
 """Overlap of a face's boxes in two frames below which it is not the same face."""
-
-
-@dataclass(slots=True, eq=False)
-class Seen:
-    """A frame that is held, and the raw landmarks in it by tracklet."""
-
-    frame: Frame
-    picture: FrameSampler
-    is_cut: bool
-    faces: dict[int, LandmarkResult] = field(default_factory=dict[int, LandmarkResult])
 
 
 class Watch:
@@ -49,15 +36,13 @@ class Watch:
         self._settings = settings
         self.held: deque[Seen] = deque()
         self._next_tracklet = 0
-        self._debt = 0.0
-        self._turn = 0
 
-    def see(self, frame: Frame, is_cut: bool) -> Iterator[Seen]:
+    def see(self, seen: Seen) -> Iterator[Seen]:
         """Take the next frame; gives the one that leaves, if any."""
-        seen = Seen(frame=frame, picture=FrameSampler(frame), is_cut=is_cut)
-        before = self.held[-1] if self.held and not is_cut else None
+        before = self.held[-1] if self.held and not seen.is_cut else None
         lost = self._follow(before, seen) if before else []
-        for detection in self._landmarker.detector.look(seen.picture, self._views(seen, lost, before)):
+        missed = self._landmarker.detector.sightings(seen.picture, _views(seen, lost))
+        for detection in suppressed([*missed, *seen.sighted]):
             self._begin(detection, seen)
         self.held.append(seen)
         if len(self.held) > self._settings.look_back:
@@ -87,21 +72,6 @@ class Watch:
                 )
                 seen.faces[self._new_tracklet()] = seen.faces.pop(rival)
         return lost
-
-    def _views(self, seen: Seen, lost: list[Box], before: Seen | None) -> list[View]:
-        """This frame's share of the views; all of them at the start of a shot."""
-        size = seen.picture.size
-        whole, *tiles = views(size, self._settings.smallest_px)
-        if before is None:
-            return [whole, *tiles]
-        chosen = [_around(box) for box in lost]
-        self._turn += 1
-        if self._turn % self._settings.whole_every == 0 or not seen.faces:
-            chosen.append(whole_view(size))
-        self._debt += len(tiles) / self._settings.look_back
-        due, self._debt = int(self._debt), self._debt % 1
-        chosen += [tiles[(self._turn * due + i) % len(tiles)] for i in range(due)]
-        return chosen
 
     def _begin(self, detection: Detection, seen: Seen) -> None:
         """Start a tracklet at a detection that is nobody known, and follow it back to where it came in."""
@@ -139,6 +109,12 @@ class Watch:
     def _new_tracklet(self) -> int:
         self._next_tracklet += 1
         return self._next_tracklet
+
+
+def _views(seen: Seen, lost: list[Box]) -> list[View]:
+    """Where to look besides the scout's views: where a face was lost, and everywhere when there is none."""
+    chosen = [_around(box) for box in lost]
+    return chosen if seen.faces or seen.is_whole else [*chosen, whole_view(seen.picture.size)]
 
 
 def _around(box: Box) -> View:
