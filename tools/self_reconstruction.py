@@ -3,8 +3,9 @@
 
     self_reconstruction.py CLIP... [--level draft --level standard] [--every 4]
 
-Each clip shows one person. Everything happens in memory and ends in a table: nobody consented to more, so nothing is encoded
-or kept, and no grant is made: the faces are drawn by what lies under `compose`.
+Each clip shows one person; one with more is refused, so that nobody is drawn onto anybody else. Everything happens in memory and
+ends in a table: nobody consented to more, so nothing is encoded or kept, and no grant is made: the faces are drawn by what lies
+under `compose`.
 """
 
 import argparse
@@ -54,6 +55,8 @@ def seen_in(clip: Path, models: FaceModels, folder: Path) -> list[Seen]:
     source, settings = describe(clip), ObserveSettings()
     writer = writer_for(folder / f"{clip.stem}.track", source_sha256=source.sha256, model_hashes={}, settings=settings)
     found = track(frames(source), models, settings, writer, Silent())
+    if len(found.info.persons) != 1:
+        raise SystemExit(f"{clip.name}: {len(found.info.persons)} persons; nobody is drawn onto anybody else here.")
     faces = found.faces(0, found.info.frame_count)
     return [(frame, tracked[0]) for frame, tracked in zip(frames(source), faces, strict=True) if tracked]
 
