@@ -49,11 +49,7 @@ def frames(
         UnreadableMedia: damaged or cut off: never a shorter clip without a word. Frames before the damage are yielded.
         UnsupportedMedia: the picture changes its size or format, or turns out to be interlaced.
     """
-    if source.is_image:
-        yield read_image(source)
-        return
-    with closing(_decoded(source, start, threads)) as decoded:
-        yield from _framed(source, decoded, start_index)
+    return _read(source, start, threads, first_index=start_index)
 
 
 def sampled(source: SourceInfo, every_seconds: Fraction, *, threads: int = 1) -> Generator[Frame, None, None]:
@@ -64,11 +60,7 @@ def sampled(source: SourceInfo, every_seconds: Fraction, *, threads: int = 1) ->
     Raises:
         UnreadableMedia, UnsupportedMedia: as `frames`.
     """
-    if source.is_image:
-        yield read_image(source)
-        return
-    with closing(_decoded(source, None, threads)) as decoded:
-        yield from _framed(source, decoded, 0, every=every_seconds / source.time_base)
+    return _read(source, None, threads, every=every_seconds / source.time_base)
 
 
 def chosen(source: SourceInfo, indices: Sequence[int], *, threads: int = 1) -> Generator[Frame, None, None]:
@@ -77,12 +69,25 @@ def chosen(source: SourceInfo, indices: Sequence[int], *, threads: int = 1) -> G
     Raises:
         UnreadableMedia, UnsupportedMedia: as `frames`.
     """
+    wanted = frozenset(indices)
+    with closing(_read(source, None, threads, only=wanted)) as found:
+        yield from islice(found, len(wanted))
+
+
+def _read(
+    source: SourceInfo,
+    start: Instant | None,
+    threads: int,
+    *,
+    first_index: int = 0,
+    every: Fraction = Fraction(0),
+    only: Container[int] | None = None,
+) -> Generator[Frame, None, None]:
     if source.is_image:
         yield read_image(source)
         return
-    with closing(_decoded(source, None, threads)) as decoded:
-        wanted = frozenset(indices)
-        yield from islice(_framed(source, decoded, 0, only=wanted), len(wanted))
+    with closing(_decoded(source, start, threads)) as decoded:
+        yield from _framed(source, decoded, first_index, every=every, only=only)
 
 
 def _framed(
