@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bianlian.imaging.template import LOWER_LIDS, UPPER_LIDS
-from bianlian.records.arrays import F32
+from bianlian.records.arrays import F32, arrays_in
 from bianlian.records.face import Face
 
 F64 = npt.NDArray[np.float64]
@@ -55,8 +55,7 @@ def expression_basis() -> F64:
     Fitted on synthetic performers (VALID avatars, MIT); what matters is that donor and performer share one.
     """
     packed = resources.files("bianlian.imaging").joinpath("expressions.npz").read_bytes()
-    with np.load(BytesIO(packed), allow_pickle=False) as file:
-        return file["basis"].astype(np.float64)
+    return arrays_in(BytesIO(packed))["basis"].astype(np.float64)
 
 
 def seam_weights(vertices: F64) -> tuple[F64, F64, F64]:

@@ -12,7 +12,7 @@ from io import BytesIO
 import numpy as np
 
 from bianlian.errors import UnreadableMedia
-from bianlian.records.arrays import F32, frozen
+from bianlian.records.arrays import F32, arrays_in, frozen
 
 FORMAT = "bianlian-appearance"
 VERSION = 2
@@ -132,10 +132,7 @@ def unpack(
                     f"this is not a {kind} file of version {version}, or it was made by an older version of this program",
                     advice="make it again with this program: learn the donor, or track the footage, once more",
                 )
-            arrays = {
-                name: np.lib.format.read_array(BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
-                for name in names
-            }
+        arrays = arrays_in(BytesIO(content), names)
     except _UNPACKING as error:
         raise UnreadableMedia(f"a {kind} file is damaged: {error}", advice="make it again with this program") from error
     return header, arrays

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from pathlib import Path
+from threading import Lock
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,3 +31,18 @@ def frozen(array: npt.NDArray[Any], name: str, shape: tuple[int | None, ...], dt
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+_READING = Lock()
+"""NumPy asks Python's parser for an array's header, and before 3.13 that parser fails now and then when a collection of garbage
+lets another thread parse meanwhile: SystemError, "AST constructor recursion depth mismatch"."""
+
+
+def arrays_in(file: Path | IO[bytes], names: Iterable[str] | None = None) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an .npz archive, all or the named ones; from any thread, never a pickle.
+
+    Raises:
+        OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error: not there, or not such an archive.
+    """
+    with _READING, np.load(file, allow_pickle=False) as archive:
+        return {name: archive[name] for name in (archive.files if names is None else names)}

@@ -28,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bianlian.errors import UnreadableMedia
+from bianlian.records.arrays import arrays_in
 from bianlian.records.face import EMBEDDING, Face, Pose, Quality, TrackedFace
 from bianlian.records.time import Instant
 from bianlian.records.track import Person, TrackInfo
@@ -106,20 +107,20 @@ def unpacked(data: bytes) -> Chunk:
     Raises:
         ValueError, KeyError, zipfile.BadZipFile: not a chunk.
     """
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        scale = arrays["scale"][:, None, None]
-        points = arrays["points"].astype(np.float32) * scale + arrays["centre"][:, None]
-        return Chunk(
-            pts=arrays["pts"],
-            frame=arrays["frame"],
-            person=arrays["person"],
-            interpolated=arrays["interpolated"],
-            points=points.astype(np.float32),
-            rotation=arrays["rotation"],
-            expression=(arrays["expression"] / np.float32(65535)).astype(np.float32),
-            gaze=arrays["gaze"],
-            quality=arrays["quality"],
-        )
+    arrays = arrays_in(io.BytesIO(data))
+    scale = arrays["scale"][:, None, None]
+    points = arrays["points"].astype(np.float32) * scale + arrays["centre"][:, None]
+    return Chunk(
+        pts=arrays["pts"],
+        frame=arrays["frame"],
+        person=arrays["person"],
+        interpolated=arrays["interpolated"],
+        points=points.astype(np.float32),
+        rotation=arrays["rotation"],
+        expression=(arrays["expression"] / np.float32(65535)).astype(np.float32),
+        gaze=arrays["gaze"],
+        quality=arrays["quality"],
+    )
 
 
 class TrackReader:
@@ -141,7 +142,7 @@ class TrackReader:
             self.models: Mapping[str, str] = {str(k): str(v) for k, v in index["models"].items()}
             self.settings: Mapping[str, Any] = dict(index["settings"])
             self.dropped: tuple[str, ...] = tuple(map(str, index["dropped"]))
-            embeddings = _load(self._bytes(EMBEDDINGS, index["embeddings_sha256"]))
+            embeddings = arrays_in(io.BytesIO(self._bytes(EMBEDDINGS, index["embeddings_sha256"])))
             self.info = TrackInfo(
                 source_sha256=str(index["source_sha256"]),
                 frame_count=int(index["frame_count"]),
@@ -228,11 +229,6 @@ def _read_index(folder: Path) -> dict[str, Any]:
     if index.get("version") != VERSION:
         raise _unreadable(folder, f"it is of version {index.get('version')}, and this program reads {VERSION}")
     return index
-
-
-def _load(data: bytes) -> dict[str, npt.NDArray[Any]]:
-    with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-        return {name: arrays[name] for name in arrays.files}
 
 
 def _unreadable(folder: Path, why: str) -> UnreadableMedia:

@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 
 from bianlian.errors import InstallationError
-from bianlian.records.arrays import F32
+from bianlian.records.arrays import F32, arrays_in
 from bianlian.records.face import EMBEDDING, EXPRESSIONS, LANDMARKS
 from bianlian.tracking.associate import Association, Tracklet, TrackletLog, associate
 from bianlian.tracking.gaze import gazes
@@ -128,9 +128,9 @@ class TrackWriter:
         parts: list[RawFaces] = []
         pts: list[np.ndarray] = []
         for number in range(first // CHUNK, -(-stop // CHUNK)):
-            with np.load(self._part / f"raw-{number:05d}.npz", allow_pickle=False) as arrays:
-                parts.append(RawFaces.from_arrays(arrays))
-                pts.append(arrays["pts"])
+            arrays = arrays_in(self._part / f"raw-{number:05d}.npz")
+            parts.append(RawFaces.from_arrays(arrays))
+            pts.append(arrays["pts"])
         offset = first // CHUNK * CHUNK
         return RawFaces.joined(parts).within(first, stop), np.concatenate(pts)[first - offset : stop - offset]
 
