@@ -20,6 +20,9 @@ from __future__ import annotations
 
 from typing import Any
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells count it (128 + SIGINT)."""
+
 
 class BianlianError(Exception):
     """A clear sentence for people; `advice` says what to do about it."""

@@ -16,8 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bianlian.cli.start import INTERRUPTED
-from bianlian.errors import BianlianError
+from bianlian.errors import INTERRUPTED, BianlianError
 from bianlian.records.progress import Progress as Step
 
 _GO_ON = "Finished chunks of a swap are kept; the same command with --resume goes on."
