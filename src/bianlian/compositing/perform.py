@@ -10,7 +10,7 @@ import numpy as np
 from bianlian.compositing.change import leading
 from bianlian.compositing.performer import Performer, stray
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
-from bianlian.imaging.light import COARSE, TWO_FACES, coarse, factor, light_between
+from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import enlarged, performance, soft_step
 from bianlian.imaging.shape import F64, donor_offset, onto_performer
@@ -128,9 +128,7 @@ def _share(donor: F32, performer: F32, space: FaceSpace) -> F64:
     """The donor's share of each vertex, grown along the jaw where two textures under the same light (COARSE x COARSE x 3) differ
     as a beard differs from skin."""
     differ = cv2.GaussianBlur(stray(performer, donor), (0, 0), 2.0)
-    where = space.template.uv * np.float32(COARSE / space.template.side)
-    at_vertex = cv2.remap(differ, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
-    return np.maximum(space.share, space.beard * soft_step(at_vertex, _SKIN, _BEARD))
+    return np.maximum(space.share, space.beard * soft_step(space.at_vertices(differ), _SKIN, _BEARD))
 
 
 def _coefficients(appearance: Appearance, features: F32) -> F32:

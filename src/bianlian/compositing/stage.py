@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from bianlian.compositing.blur import blur_between, blurred
 from bianlian.compositing.change import change
 from bianlian.compositing.grain import grain
 from bianlian.compositing.matte import occlusion
@@ -130,9 +131,12 @@ def _with_face(
     inner = _drawn_box(points[role.share > 0], box, frame)
     if min(inner.size) <= 0:
         return composite
-    where, share = space.drawn(points - np.array([inner.left, inner.top, 0], np.float32), role.share, inner.size)
+    corner = np.array([inner.left, inner.top, 0], np.float32)
+    where, share = space.drawn(points - corner, role.share, inner.size)
     rgb = rgb[inner.top - box.top : inner.bottom - box.top, inner.left - box.left : inner.right - box.left]
     drawn = painted(relit(texture, space.light, role.light + light), where, points, space.template)
+    blur = blur_between(rgb, face.points_image - corner, drawn, points - corner, 1 - space.at_vertices(hidden))
+    drawn = blurred(drawn, blur)
     if role.performer.grain[0] > _VISIBLE:
         drawn += grain(inner.size, role.performer.grain, seed=(frame.index, tracked.person))[..., None]
     front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)

@@ -61,6 +61,11 @@ class FaceSpace:
     front: float
     """Sign of a triangle's area when it faces the camera."""
 
+    def at_vertices(self, texture: F32) -> F32:
+        """468: a square texture (any size, one channel) at the vertices."""
+        where = self.template.uv * np.float32(len(texture) / self.template.side)
+        return cv2.remap(texture, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
+
     def drawn(self, points: F32, share: F64, size: tuple[int, int]) -> tuple[F32, F32]:
         """Draw the face whose image points (468x3) lie in a picture of `size`, with the donor's `share` of each vertex (468).
 

@@ -1,0 +1,136 @@
+"""The plate's blur, out of focus or in motion: measured on the performer's eyes and mouth, and given to the drawn face.
+
+Both faces show the same features at the same size, so their power spectra differ by a gain and by the blur: a Gaussian one of
+covariance C takes the power at a frequency f (cycles a pixel) down by exp(-(2 pi)² f·C·f), which is linear in C.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import cv2
+import numpy as np
+
+from bianlian.imaging.template import LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP
+from bianlian.records.arrays import F32
+
+_FEATURES = tuple(
+    (*upper, *lower) for upper, lower in zip((*UPPER_LIDS, UPPER_LIP), (*LOWER_LIDS, LOWER_LIP), strict=True)
+)
+_EYES = (33, 263)
+"""Outer corners."""
+_WINDOWS = (64, 32, 16)
+"""Pixels a side: the largest that is at most `_REACH` of the eyes' distance is used."""
+_REACH = 2 / 3
+_LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
+_LOWEST, _HIGHEST = 3, 28
+"""Rings of frequency that are compared, periods a window of 64; below them faces differ, above there is grain."""
+_DIRECTIONS = 4
+_CLEAR = 6.0
+"""How many times the power of the noise (what lies in the corners of the spectrum) a ring must have to count."""
+_LEAST = 0.1
+"""px²: less blur than this nobody sees."""
+_STREAK = 2.0
+"""px²: a moving point leaves a streak, whose spectrum has side lobes, so that a third to a half of its variance is found. Where
+one direction has this excess over the other, half of it is added again."""
+_MOST = 40.0
+"""px²: more than this is a misfit, or footage in which no face can be seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Rings:
+    """A window's frequencies, gathered by ring and direction."""
+
+    window: F32
+    means: F32
+    """(rings + 1) x frequencies: the mean power of each ring; the last is the corners'."""
+    slopes: F32
+    """rings x 4: how the logarithm of the power depends on gain and on the covariance's xx, xy and yy."""
+
+
+@cache
+def _rings(side: int) -> _Rings:
+    across, down = np.meshgrid(np.arange(1, side // 2) / side, np.fft.fftfreq(side))
+    radius = np.hypot(across, down)
+    ring = np.rint(radius * 64).astype(int)
+    direction = np.rint(np.mod(np.arctan2(down, across), np.pi) / np.pi * _DIRECTIONS).astype(int) % _DIRECTIONS
+    rows, slopes = list[np.ndarray](), list[tuple[float, ...]]()
+    for number in range(_LOWEST, _HIGHEST + 1):
+        for way in range(_DIRECTIONS):
+            chosen = (ring == number) & (direction == way)
+            if chosen.any():
+                x, y = across[chosen], down[chosen]
+                rows.append(chosen / chosen.sum())
+                slopes.append((1.0, *(-4 * np.pi**2 * part.mean() for part in (x * x, 2 * x * y, y * y))))
+    corners = radius >= 0.5
+    rows.append(corners / corners.sum())
+    hann = np.hanning(side + 2)[1:-1]
+    return _Rings(
+        window=np.outer(hann, hann).astype(np.float32), means=np.stack(rows).reshape(len(rows), -1).astype(np.float32),
+        slopes=np.array(slopes, np.float32),
+    )  # fmt: skip
+
+
+def blur_between(worn: F32, worn_points: F32, drawn: F32, drawn_points: F32, clear: F32) -> F32:
+    """2x2 covariance (px²) of the blur that makes a `drawn` face as soft as the one `worn` in the footage; zeros where it is.
+
+    Args:
+        worn, drawn: pictures (HxWx3 coded RGB) with the faces whose landmarks (Nx2 or Nx3) lie in them.
+        clear: 468, 0..1: how free of things in front each vertex is in the footage.
+    """
+    apart = float(np.linalg.norm(drawn_points[_EYES[0], :2] - drawn_points[_EYES[1], :2]))
+    side = next((side for side in _WINDOWS if side <= min(_REACH * apart, *drawn.shape[:2], *worn.shape[:2])), 0)
+    trust = np.array([clear[list(ring)].mean() for ring in _FEATURES], np.float32)
+    if not side or not trust.any():
+        return np.zeros((2, 2), np.float32)
+    rings = _rings(side)
+    power, wanted = (
+        rings.means @ _power(picture, points, trust, rings.window)
+        for picture, points in ((drawn, drawn_points), (worn, worn_points))
+    )
+    signal, noise = wanted[:-1], wanted[-1] + np.float32(1e-9)
+    weight = np.clip(1 - _CLEAR * noise / np.maximum(signal, noise), 0, 1)
+    change = np.log(np.maximum(signal - noise, noise)) - np.log(np.maximum(power[:-1], noise))
+    hold = np.diag(np.array([1e-6, 1e-3, 1e-3, 1e-3], np.float32))
+    weighted = rings.slopes * weight[:, None]
+    _, xx, xy, yy = np.linalg.solve(weighted.T @ rings.slopes + hold, weighted.T @ change)
+    return _blurring(np.array([[xx, xy], [xy, yy]]))
+
+
+def _power(picture: F32, points: F32, trust: F32, window: F32) -> F32:
+    """Power per frequency of the picture's luma in a window on each eye and the mouth."""
+    side, total = len(window), np.zeros((len(window), len(window) // 2 - 1), np.float32)
+    for vertices, weight in zip(_FEATURES, trust, strict=True):
+        corner = points[list(vertices), :2].mean(axis=0) - side / 2
+        x, y = (
+            int(np.clip(round(float(at)), 0, size - side))
+            for at, size in zip(corner, picture.shape[1::-1], strict=True)
+        )
+        luma = cv2.transform(picture[y : y + side, x : x + side], _LUMA)
+        packed = cv2.dft((luma - luma.mean()) * window)[
+            :, 1:-1
+        ]  # without the first and the last column: see OpenCV's packing
+        total += weight * (packed * packed).reshape(side, -1, 2).sum(axis=2)
+    return total.ravel()
+
+
+def _blurring(covariance: np.ndarray) -> F32:
+    """The part of a symmetric matrix that blurs (what would sharpen is left out), with streaks at their full length."""
+    (least, most), axes = np.linalg.eigh(covariance)
+    excess = max(most - max(least, 0), 0)
+    most += excess * excess / (excess + _STREAK)
+    return ((axes * np.clip((least, most), 0, _MOST)) @ axes.T).astype(np.float32)
+
+
+def blurred(picture: F32, covariance: F32) -> F32:
+    """`picture` (HxWx3) under a Gaussian blur of this covariance (px²)."""
+    largest = float(np.linalg.eigvalsh(covariance)[1])
+    if largest < _LEAST:
+        return picture
+    reach = int(np.ceil(3 * np.sqrt(largest)))
+    x, y = np.meshgrid(*(np.arange(-reach, reach + 1),) * 2)
+    # A pixel's own extent (1/12 px²) keeps a blur along one line from being thinner than the grid.
+    (a, b), (_, c) = covariance + np.eye(2) / 12
+    kernel = np.exp(-0.5 * (c * x * x - 2 * b * x * y + a * y * y) / (a * c - b * b))
+    return cv2.filter2D(picture, -1, (kernel / kernel.sum()).astype(np.float32), borderType=cv2.BORDER_REPLICATE)
