@@ -16,7 +16,7 @@ CLEAR = np.ones(468, np.float32)
 
 def face() -> tuple[F32, F32]:
     ((frame, tracked_face),) = tracked("demo/demo_footage.mp4", 1)
-    return rgb_from_frame(frame).astype(np.float32) / 255, tracked_face.face.points_image
+    return rgb_from_frame(frame).astype(np.float32) / np.float32(255), tracked_face.face.points_image
 
 
 def measured(worn: F32, clear: F32 = CLEAR) -> F32:
@@ -69,7 +69,7 @@ def test_what_hides_an_eye_does_not_count() -> None:
 def test_a_face_without_room_for_a_window_is_left_alone() -> None:
     sharp, points = face()
     tiny = cv2.resize(sharp, None, fx=0.05, fy=0.05)
-    assert not blur_between(tiny, points / 20, tiny, points / 20, CLEAR).any()
+    assert not blur_between(tiny, points / np.float32(20), tiny, points / np.float32(20), CLEAR).any()
 
 
 def test_the_drawn_face_gets_the_blur_that_was_measured() -> None:
