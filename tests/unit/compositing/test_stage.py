@@ -18,7 +18,7 @@ from bianlian.learning.levels import draft_learner
 from bianlian.learning.samples import collect
 from bianlian.records.appearance import Appearance
 from bianlian.records.composite import Composite
-from bianlian.records.face import Pose, TrackedFace
+from bianlian.records.face import EXPRESSION_NAMES, Pose, TrackedFace
 from bianlian.records.frame import Frame
 from bianlian.records.progress import Silent
 from tests.faces import COMMITMENT, DONOR_ID, grant, space, tracked
@@ -108,6 +108,31 @@ def test_a_head_beyond_the_capture_fades_to_the_original_with_a_reason() -> None
     assert placed.confidence == 0
     assert "turned" in placed.fade_reason
     assert np.array_equal(composite.frame.planes[0], frame.planes[0])
+
+
+def test_an_expression_far_beyond_the_capture_fades_smoothly_with_a_reason() -> None:
+    frame, (tracked_face,) = footage()[0]
+    face = tracked_face.face
+    mouth = [
+        EXPRESSION_NAMES.index(name) for name in ("jawOpen", "mouthFunnel", "mouthLowerDownLeft", "mouthUpperUpLeft")
+    ]
+    faded: list[float] = []
+    for strength in np.linspace(0, 1, 11):
+        expression = face.expression.copy()
+        expression[mouth] = np.maximum(expression[mouth], strength)
+        strange = replace(tracked_face, face=replace(face, expression=expression))
+        (composite,) = compose([(frame, (strange,))], cast(), space())
+        (placed,) = composite.faces
+        assert bool(placed.fade_reason) == (placed.confidence < 1)
+        assert not placed.fade_reason or "mouth" in placed.fade_reason
+        faded.append(placed.confidence)
+    assert faded[0] == 1
+    assert faded[-1] < 0.7
+    assert all(-0.35 < step <= 0 for step in np.diff(faded))
+
+
+def test_ordinary_talk_does_not_fade() -> None:
+    assert all(placed.confidence == 1 for composite in composed() for placed in composite.faces)
 
 
 def test_a_hand_stays_in_front() -> None:
