@@ -19,17 +19,17 @@ no model."""
 
 def observe(
     frames: Iterable[Frame], models: FaceModels, settings: ObserveSettings, *, ahead: Ahead = iter
-) -> Iterator[FrameObservation]:
+) -> Iterator[tuple[Frame, FrameObservation]]:
     """Observe frames in order. All state is local, so a run may start at any frame; it lags by `look_back` + 3 frames."""
     finishing = Finishing(models, settings)
     before: Seen | None = None
     scouted = _scouted(frames, Scout(models.scout, settings))
     for seen in ahead(_watched(ahead(scouted), Watch(models.landmarker, settings))):
         if before is not None:
-            yield finishing.finish(before)
+            yield before.frame, finishing.finish(before)
         before = seen
     if before is not None:
-        yield finishing.finish(before, is_last=True)
+        yield before.frame, finishing.finish(before, is_last=True)
 
 
 def _scouted(frames: Iterable[Frame], scout: Scout) -> Iterator[Seen]:

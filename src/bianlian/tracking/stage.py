@@ -10,6 +10,7 @@ from typing import Any
 from bianlian.errors import UnreadableMedia
 from bianlian.records.frame import Frame
 from bianlian.records.progress import Progress, Reporter
+from bianlian.tracking.album import Album
 from bianlian.tracking.models import FaceModels
 from bianlian.tracking.observation import ObserveSettings
 from bianlian.tracking.observe import Ahead, observe
@@ -59,6 +60,7 @@ def track(
     *,
     frame_estimate: int = 0,
     ahead: Ahead = iter,
+    album: Album | None = None,
 ) -> TrackReader:
     """Track everybody in the footage. Memory does not grow with its length.
 
@@ -66,14 +68,17 @@ def track(
         frames: from the first to the last, in order.
         frame_estimate: for progress only; 0 if unknown.
         ahead: see `observe`.
+        album: keeps pictures of some faces, if given.
 
     Raises:
         InstallationError: the track cannot be written.
     """
     done = 0
     with writer:
-        for observation in observe(frames, models, settings, ahead=ahead):
+        for frame, observation in observe(frames, models, settings, ahead=ahead):
             writer.add(observation)
+            if album is not None:
+                album.see(frame, observation)
             done += 1
             reporter.progress(
                 Progress(stage="track", done=done, total=max(done, frame_estimate) if frame_estimate else 0)

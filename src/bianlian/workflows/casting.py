@@ -29,6 +29,7 @@ from bianlian.records.face import Box
 from bianlian.records.frame import SourceInfo
 from bianlian.records.grant import Grant
 from bianlian.records.progress import Reporter
+from bianlian.tracking.album import Album
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.house import House
 from bianlian.workflows.learn import appearance_of
@@ -38,8 +39,6 @@ from bianlian.workflows.tracks import sampled_faces
 
 AMPLE_FACE_PX, AMPLE_SECONDS = 160.0, 3
 """A face of this height for this long always gives its mark back from an unharmed file (docs/watermark.md)."""
-STUDY_FRAMES = 48
-"""Frames of the performer that are studied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -184,14 +183,14 @@ def require_persons(track: TrackReader, source: SourceInfo, persons: Sequence[in
         )
 
 
-def prepared(permitted: Permitted, job: FileSwap, track: TrackReader) -> Render:
+def prepared(permitted: Permitted, job: FileSwap, track: TrackReader, album: Album | None = None) -> Render:
     """Study the performers, find the label's place, and lay out what every chunk is drawn with."""
     source, grants = permitted.source, permitted.grants
     casts = {
         person: Cast(
             grant=grants[person],
             appearance=player.appearance,
-            performer=study(sampled_faces(source, track, person, count=STUDY_FRAMES), job.space),
+            performer=study(sampled_faces(source, track, person, album), job.space),
         )
         for person, player in job.players.items()
     }

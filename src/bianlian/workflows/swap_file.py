@@ -21,6 +21,7 @@ from bianlian.media.images import write_image
 from bianlian.media.join import join
 from bianlian.media.probe import describe, require_unchanged, sha256_of
 from bianlian.records.frame import SourceInfo
+from bianlian.tracking.album import Album
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.beside import Beside
 from bianlian.workflows.casting import (
@@ -133,14 +134,15 @@ def naming_changes(source: SourceInfo, folder: JobFolder) -> Generator[None]:
 def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Stopwatch) -> tuple[str, ...]:
     house, source = job.house, permitted.source
     reporter.begin("track")
-    track = track_footage(house, source, reporter)
+    album = Album()
+    track = track_footage(house, source, reporter, album=album)
     reporter.frames = track.info.frame_count
     require_persons(track, source, tuple(job.players))
     give_back()
     reporter.begin("study")
     house.registry.issue(permitted.job_id, key_id=house.code_book().key_id, now=house.clock())
     sealing = sealing_of(permitted, job, track)
-    render = prepared(permitted, job, track)
+    render = prepared(permitted, job, track, album)
     _note_opening_label(permitted, job)
     if job.patches:
         job.patches.mkdir(parents=True, exist_ok=True)

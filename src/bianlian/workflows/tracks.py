@@ -16,6 +16,7 @@ from bianlian.records.face import TrackedFace
 from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.progress import Reporter
 from bianlian.screening.gate import ContentGate, GateSettings
+from bianlian.tracking.album import PLACES, Album, places_of
 from bianlian.tracking.observe import ObserveSettings
 from bianlian.tracking.stage import open_track, track, writer_for
 from bianlian.tracking.store import TrackReader
@@ -30,8 +31,11 @@ SEQUENTIAL_FRAMES = 2000
 """Up to this length it is cheaper to decode a clip through than to seek to a few dozen moments of it."""
 
 
-def track_footage(house: House, source: SourceInfo, reporter: Reporter) -> TrackReader:
+def track_footage(house: House, source: SourceInfo, reporter: Reporter, *, album: Album | None = None) -> TrackReader:
     """The track of a piece of footage, made on first use while the content gate looks at every part of it.
+
+    Args:
+        album: gets pictures of faces, if the track has to be made.
 
     Raises:
         ContentRefused: the footage shows sexual content; the ledger notes it.
@@ -49,7 +53,7 @@ def track_footage(house: House, source: SourceInfo, reporter: Reporter) -> Track
             reporter.say(f"The earlier track cannot be used ({error}): tracking again.")
             shutil.rmtree(folder, ignore_errors=True)
     gate = ContentGate(house.content_detector(reporter), GateSettings(), what="footage")
-    made = _track(house, source, prefetched(gate.passing(frames(source))), folder, reporter)
+    made = _track(house, source, prefetched(gate.passing(frames(source))), folder, reporter, album)
     try:
         require_unchanged(source)
     except UnreadableMedia:
@@ -98,15 +102,30 @@ def faces_of(track: TrackReader, person: int, stream: Iterable[Frame]) -> Iterat
 
 
 def sampled_faces(
-    source: SourceInfo, track: TrackReader, person: int, *, count: int
+    source: SourceInfo, track: TrackReader, person: int, album: Album | None = None
 ) -> Iterator[tuple[Frame, TrackedFace]]:
-    """At most `count` of a person's faces, evenly spread over the frames that show it, none of them interpolated."""
+    """Some dozens of a person's faces from all over the footage, none of them interpolated; the same with and without the
+    album that was kept while tracking, but for what else is in the picture."""
     found = enumerate(track.faces(0, track.info.frame_count))
     shown = [index for index, faces in found if any(_is_seen(face, person) for face in faces)]
-    places = shown[:: max(1, -(-len(shown) // count))]
-    for frame in prefetched(_frames_at(source, track, places)):
-        (faces,) = track.faces(frame.index, frame.index + 1)
-        yield frame, next(face for face in faces if _is_seen(face, person))
+    places = _places(shown, places_of(track.info.frame_count))
+    faces = [_face_at(track, place, person) for place in places]
+    kept = [album.picture(place, face.face.box) if album else None for place, face in zip(places, faces, strict=True)]
+    pictures = [picture for picture in kept if picture is not None]
+    stream = iter(pictures) if len(pictures) == len(places) else prefetched(_frames_at(source, track, places))
+    yield from zip(stream, faces, strict=True)
+
+
+def _places(shown: Sequence[int], kept: range) -> Sequence[int]:
+    """Those frames of an album that show somebody, or, where these are few, as many evenly spread over all that do."""
+    places = [index for index in shown if index in kept]
+    least = min(len(shown), PLACES // 3)
+    return places if len(places) >= least else shown[:: max(1, -(-len(shown) // PLACES))]
+
+
+def _face_at(track: TrackReader, place: int, person: int) -> TrackedFace:
+    (found,) = track.faces(place, place + 1)
+    return next(face for face in found if _is_seen(face, person))
 
 
 def _is_seen(face: TrackedFace, person: int) -> bool:
@@ -122,8 +141,16 @@ def _frames_at(source: SourceInfo, track: TrackReader, places: Sequence[int]) ->
         yield next(frames(source, start=start, start_index=place))
 
 
-def _track(house: House, source: SourceInfo, stream: Iterator[Frame], folder: Path, reporter: Reporter) -> TrackReader:
+def _track(
+    house: House,
+    source: SourceInfo,
+    stream: Iterator[Frame],
+    folder: Path,
+    reporter: Reporter,
+    album: Album | None = None,
+) -> TrackReader:
     settings = ObserveSettings()
     writer = writer_for(folder, source_sha256=source.sha256, model_hashes=_MODEL_HASHES, settings=settings)
     models = house.face_models(reporter)
-    return track(stream, models, settings, writer, reporter, frame_estimate=source.frame_estimate, ahead=prefetched)
+    estimate = source.frame_estimate
+    return track(stream, models, settings, writer, reporter, frame_estimate=estimate, ahead=prefetched, album=album)

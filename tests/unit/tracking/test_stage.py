@@ -114,14 +114,14 @@ def test_a_small_face_that_walks_in_is_followed_from_its_first_frame(people):
     one, _ = people
     scale = 50 / 284
     rgb = [scene((480, 640))] * 8 + [scene((480, 640), (picture, scale, (20, 330))) for picture in one]
-    seen = [bool(found.faces) for found in observe(footage(rgb), face_models(), SETTINGS)]
+    seen = [bool(found.faces) for _, found in observe(footage(rgb), face_models(), SETTINGS)]
     assert seen == [False] * 8 + [True] * 24
 
 
 def test_observing_may_start_anywhere(people):
     one, _ = people
-    whole = list(observe(footage(one), face_models(), SETTINGS))
-    part = list(observe(footage(one[10:]), face_models(), SETTINGS))
+    whole = [found for _, found in observe(footage(one), face_models(), SETTINGS)]
+    part = [found for _, found in observe(footage(one[10:]), face_models(), SETTINGS)]
     assert not part[0].is_cut
     size = whole[10].faces[0].quality.size_px
     for before, after in zip(whole[10:], part, strict=True):

@@ -115,7 +115,7 @@ def _composites(pair: Pair, level: str, reporter: Reporter) -> Iterator[Composit
     )  # fmt: skip
     grant = house.donors.authorise(pair.donor.id, use, house.clock())
     appearance, _ = appearance_of(house, pair.donor, level=level, reporter=reporter)
-    performer = study(sampled_faces(pair.footage, track, person, count=48), space)
+    performer = study(sampled_faces(pair.footage, track, person), space)
     cast = Cast(grant=grant, appearance=appearance, performer=performer)
     total = track.info.frame_count
     paired = zip(frames(pair.footage), track.faces(0, total), strict=True)
