@@ -12,7 +12,7 @@ import numpy.typing as npt
 from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
 from bianlian.imaging.mesh import I32, facing, interpolated
 from bianlian.imaging.shape import F64, expression_basis, seam_weights
-from bianlian.imaging.template import LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP, Template, build_template
+from bianlian.imaging.template import Template, build_template, openings
 from bianlian.records.arrays import F32
 
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
@@ -106,10 +106,7 @@ def _skin(template: Template, share: F64) -> F32:
         return template.uv[list(vertices)].round().astype(np.int32)
 
     step = template.side / 256
-    features = np.zeros((template.side, template.side), np.float32)
-    for upper, lower in ((UPPER_LIP, LOWER_LIP), *zip(UPPER_LIDS, LOWER_LIDS, strict=True)):
-        cv2.fillPoly(features, [ring((*upper, *lower[::-1]))], 1.0)
-    features = cv2.dilate(features, np.ones((round(9 * step),) * 2))
+    features = cv2.dilate(openings(template), np.ones((round(9 * step),) * 2))
     for outline in (*_BROWS, _LIPS):
         cv2.fillPoly(features, [ring(outline)], 1.0)
     features = cv2.dilate(features, np.ones((round(5 * step),) * 2))

@@ -117,6 +117,14 @@ def build_template(uv: F32, triangles: I32, side: int) -> Template:
     )  # fmt: skip
 
 
+def openings(template: Template) -> F32:
+    """side x side, 0 or 1: what lies between the lids and between the lips."""
+    filled = np.zeros((template.side, template.side), np.float32)
+    for upper, lower in ((UPPER_LIP, LOWER_LIP), *zip(UPPER_LIDS, LOWER_LIDS, strict=True)):
+        cv2.fillPoly(filled, [template.uv[[*upper, *lower[::-1]]].round().astype(np.int32)], 1.0)
+    return filled
+
+
 def unwrap(picture: npt.NDArray[np.generic], points: F32, template: Template) -> npt.NDArray[np.generic]:
     """The texture (side x side x C, dtype of the picture) of the face whose landmarks lie in `picture` (HxWxC).
 
@@ -146,7 +154,7 @@ def _sampled(picture: npt.NDArray[np.generic], where: F32, scale: float) -> npt.
     if scale != 1:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         where = (where + 0.5) * np.float32(scale) - 0.5
-    return cv2.remap(picture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(picture, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
 def unhidden(points: F32, template: Template) -> F32:

@@ -1,17 +1,29 @@
-"""The fine grain of a donor's skin: pores, brow hair, lashes and stubble, which a mean over many frames washes out."""
+"""The fine grain of a donor's skin: pores, freckles, brow hair and stubble, which a mean over many frames washes out.
+
+Single frames hold it. Each third of the face takes it from the frame that shows that third best, so that nothing is averaged away
+and the sides of a turned face are not the stretched pixels of a frontal one.
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from bianlian.imaging.face_space import FaceSpace
+from bianlian.imaging.performance import soft_step
+from bianlian.imaging.template import Template, openings
 from bianlian.learning.flow import follow, smooth_flow
 from bianlian.records.arrays import F32
 
-_GRAIN = 0.01
-"""Standard deviation that parts the fine from the broad, share of the template's side."""
-_STRENGTH = 0.6
-"""How much of the mean's grain is replaced. More is sharper, but a pixel's misplacement then costs more than sharpness gains."""
+_GRAIN = 0.005
+"""Standard deviation that parts the fine from the broad, share of the template's side. A mean holds well what is broader, and
+at twice this a pixel's misplacement costs more than sharpness gains (docs/engine.md)."""
+_OPENINGS = 0.3
+"""How much of the grain is replaced in the eyes and the mouth, where it does not stay in its place."""
+_CENTRES, _REACH = (0.16, 0.5, 0.84), 0.35
+"""The thirds, across the template: where each counts most, and how far from there it starts to count little."""
+_STEEP = 4
+"""How quickly one third passes into the next: where two frames mix, both are blurred."""
 
 
 def weighted_mean(textures: F32, seen: F32) -> F32:
@@ -23,35 +35,46 @@ def weighted_mean(textures: F32, seen: F32) -> F32:
     return summed / total[..., None]
 
 
-def with_detail(mean: F32, textures: F32, seen: F32, calm: F32, *, rounds: int = 2) -> F32:
-    """`mean` (SxSx3) with the grain of the sharpest calm ones, a twelfth, of `textures` (NxSxSx3 coded RGB 0..1, even light).
+def with_detail(mean: F32, textures: F32, seen: F32, still: F32, space: FaceSpace) -> F32:
+    """`mean` (SxSx3) with the grain of single ones of `textures` (NxSxSx3 coded RGB 0..1, even light).
 
-    `calm` (N, 0..1) says how frontal and expressionless each is. The chosen are laid over one another by a smooth flow.
+    `still` (N, 0..1) says how free of expression each is. Where none of the chosen was `seen` (NxSxS) the mean stays.
     """
-    count = max(3, len(textures) // 12)
-    chosen = np.argsort(-calm * _sharpness(textures, seen), kind="stable")[:count]
-    target, visible = mean, seen[chosen]
-    for _ in range(rounds):
-        flows = [smooth_flow(textures[index], target, seen[index]) for index in chosen]
-        target = weighted_mean(
-            np.stack([follow(textures[index], flow) for index, flow in zip(chosen, flows, strict=True)]), visible
-        )
-    side = len(mean)
-    shown = np.minimum(visible.mean(axis=0) * 2, 1).astype(np.float32)
-    strength = _STRENGTH * cv2.GaussianBlur(shown, (0, 0), _GRAIN * side)
-    return mean + strength[..., None] * (_grain(target) - _grain(mean))
+    spread = _GRAIN * len(mean)
+    energies = [(_grain(texture) ** 2).sum(axis=2) for texture in textures]
+    fine, total, shown = np.zeros_like(mean), np.full_like(seen[0], 1e-9), np.zeros_like(seen[0])
+    for third in _thirds(space):
+        views = seen**2 * third
+        best = int(np.argmax([_worth(*view) for view in zip(views, energies, still, strict=True)]))
+        texture = follow(textures[best], smooth_flow(textures[best], mean, seen[best]))
+        weight = cv2.GaussianBlur(views[best], (0, 0), 4 * spread) ** _STEEP
+        fine, total = fine + weight[..., None] * _grain(texture), total + weight
+        shown = np.maximum(shown, seen[best])
+    strength = cv2.GaussianBlur(np.minimum(2 * shown, 1), (0, 0), spread) * _strength(space.template)
+    return mean + strength[..., None] * (fine / total[..., None] - _grain(mean))
+
+
+def _thirds(space: FaceSpace) -> list[F32]:
+    """SxS each, 0..1: how much a texel of the donor's share belongs to the left, the middle and the right of the template."""
+    side = space.template.side
+    across = np.arange(side, dtype=np.float32) / side
+    inside = (space.template.spread(space.share) > 0.02).astype(np.float32)
+    return [inside * soft_step(np.abs(across - centre), _REACH, 0) for centre in _CENTRES]
+
+
+def _worth(view: F32, energy: F32, still: np.floating) -> float:
+    """How well a frame serves for what `view` (SxS) weighs: how squarely it shows it, how sharply, and how calm it is."""
+    area = float(view.sum())
+    return area * float(still) * float(np.sqrt((energy * view).sum() / (area + 1)))
+
+
+def _strength(template: Template) -> F32:
+    """SxS: 1, and `_OPENINGS` in the eyes and the mouth."""
+    side = template.side
+    margin = round(0.0125 * side)
+    wide = cv2.dilate(openings(template), np.ones((2 * margin + 1,) * 2))
+    return 1 - np.float32(1 - _OPENINGS) * cv2.GaussianBlur(wide, (0, 0), 0.006 * side)
 
 
 def _grain(texture: F32) -> F32:
     return texture - cv2.GaussianBlur(texture, (0, 0), _GRAIN * len(texture))
-
-
-def _sharpness(textures: F32, seen: F32) -> F32:
-    """N: energy of the grain where the face is seen."""
-    return np.array(
-        [
-            ((_grain(texture) ** 2).sum(axis=2) * visible).sum() / (visible.sum() + 1)
-            for texture, visible in zip(textures, seen, strict=True)
-        ],
-        np.float32,
-    )

@@ -32,7 +32,7 @@ class LinearLearner:
     components: int
     ridge: float
     with_grain: bool
-    """Whether the mean gets the grain of the sharpest frames."""
+    """Whether the mean gets the grain of single frames."""
     sample_limit: int
     """How many samples it wants from `samples.collect`."""
 
@@ -55,7 +55,7 @@ class LinearLearner:
         seen = np.stack([_seen(face, space) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
         mean = even_light(textures, seen, space)
-        face = with_detail(mean, textures, seen, _calm(features)) if self.with_grain else mean
+        face = with_detail(mean, textures, seen, _still(features), space) if self.with_grain else mean
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
@@ -80,11 +80,9 @@ def standard_learner(space: FaceSpace) -> LinearLearner:
     return LinearLearner(space=space, level="standard", components=24, ridge=200.0, with_grain=True, sample_limit=240)
 
 
-def _calm(features: F32) -> F32:
-    """N, 0..1: how near each of `features` (NxFEATURES) is to a frontal face at rest."""
-    turned = (features[:, 51:53] ** 2).sum(axis=1) / (2 * 0.15**2)
-    moved = (features[:, :51] ** 2).sum(axis=1) / 2
-    return np.exp(-turned - moved)
+def _still(features: F32) -> F32:
+    """N, 0..1: how near each of `features` (NxFEATURES) is to a face at rest, however it is turned."""
+    return np.exp(-(features[:, :51] ** 2).sum(axis=1) / 2)
 
 
 def _seen(face: Face, space: FaceSpace) -> F32:
