@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -31,6 +32,9 @@ from bianlian.tracking.store import CHUNK, EMBEDDINGS, FORMAT, INDEX, VERSION, C
 MARGIN = 128
 """Frames on either side of a chunk that its smoothing looks at: the filter's 28, a filled gap, and enough for its estimate
 of the noise to be much the same in neighbouring chunks."""
+
+SIDE_BY_SIDE = 2
+"""Chunks that are smoothed and packed at a time, in threads: a second of a clip of a minute."""
 
 
 class TrackWriter:
@@ -93,17 +97,18 @@ class TrackWriter:
         }
         counts = np.zeros(len(association.persons) + 1, int)
         table: list[dict[str, Any]] = []
+
+        def made(first: int) -> tuple[Chunk, bytes]:
+            chunk = self._chunk(first, persons, pose)
+            return chunk, packed(chunk)
+
+        firsts = range(0, self._log.frames, CHUNK)
         try:
-            for first in range(0, self._log.frames, CHUNK):
-                chunk = self._chunk(first, persons, pose)
-                counts += np.bincount(chunk.person, minlength=len(counts))
-                table.append(
-                    {
-                        "first": first,
-                        "frames": len(chunk.pts),
-                        **self._written(f"chunk-{first // CHUNK:05d}.npz", packed(chunk)),
-                    }
-                )
+            with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+                for first, (chunk, data) in zip(firsts, pool.map(made, firsts), strict=True):
+                    counts += np.bincount(chunk.person, minlength=len(counts))
+                    written = self._written(f"chunk-{first // CHUNK:05d}.npz", data)
+                    table.append({"first": first, "frames": len(chunk.pts), **written})
             self._write_index(association, counts, table)
             for spool in self._part.glob("raw-*.npz"):
                 spool.unlink()
