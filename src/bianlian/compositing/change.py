@@ -10,7 +10,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bianlian.compositing.performer import Performer
 from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.light import factor
 from bianlian.imaging.performance import enlarged
@@ -25,12 +24,12 @@ _SOFT = 0.008 * SMALL
 """Texels of blur: finer things do not lie exactly enough on one another from frame to frame, nor from face to face."""
 
 
-def change(worn: F32, seen: F32, light: F32, performer: Performer, space: FaceSpace) -> F32:
-    """SMALL x SMALL x 3: the factor by which the face differs from the performer's usual one; 1 where it is not `seen`.
+def change(worn: F32, seen: F32, light: F32, usual: F32, space: FaceSpace) -> F32:
+    """SMALL x SMALL x 3: the factor by which the face differs from the `usual` one; 1 where it is not `seen`.
 
     `worn` and `seen` are the frame's small texture, `light` what lies between it and the performer's reference.
     """
-    usual = performer.usual * enlarged(factor(space.light, light), SMALL)
+    usual = usual * enlarged(factor(space.light, light), SMALL)
     factors = (_broad(worn, seen) + _FLOOR) / (_broad(usual, seen) + _FLOOR)
     return np.clip(factors, _LEAST, _MOST).astype(np.float32)
 

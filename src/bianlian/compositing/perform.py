@@ -10,10 +10,10 @@ import numpy as np
 from bianlian.compositing.change import leading
 from bianlian.compositing.performer import Performer, stray
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
-from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between
+from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, relit
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import enlarged, performance, soft_step
-from bianlian.imaging.shape import F64, donor_offset, onto_performer
+from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, donor_offset, onto_performer
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.face import EXPRESSION_NAMES, Face
@@ -24,9 +24,6 @@ _KNOWN, _UNKNOWN = 0.2, 0.4
 _EXPRESSED, _STRANGE = 0.8, 1.4
 """How far eyes and mouth may do more than the capture showed, root of the summed squares of coefficients: drawn in full up to the
 first. Ordinary talk stays below .66 on all of ten synthetic pairs; a mouth that is .6 wider open than any sample loses .4 dB."""
-_SHOWN_BY_TEXTURE = np.array([name.startswith(("eyeBlink", "cheek", "jaw", "mouth")) for name in EXPRESSION_NAMES[1:]])
-"""The expressions that show what is hidden at rest, or hide what is seen: lids, teeth, tongue. The rest is shape and folds, which
-come from the performer."""
 _HEARSAY = 0.2
 """Standard deviation, in coded values at a coarse texel, of what one person's change tells of another's. .1 to .4 serve alike."""
 _DARK = np.float32(0.01)
@@ -43,7 +40,7 @@ class Role:
     appearance: Appearance
     performer: Performer
     offset: F32
-    """468x3, see `shape.donor_offset`."""
+    """468x3, see `shape.donor_offset`; none where the performer's own shape is not known, as of a mouth that never closes."""
     share: F64
     """468: the donor's share of each vertex, see `_share`."""
     turn: F64
@@ -52,6 +49,10 @@ class Role:
     """2xK: the range of the coefficients over the capture."""
     mean: F32
     """SMALL x SMALL x 3: the appearance's mean."""
+    worn: F32
+    """SMALL x SMALL x 3: what the performer usually looks like, under the reference's light."""
+    drawn: F32
+    """SMALL x SMALL x 3: the donor doing what the performer does there."""
     coarse_basis: F32
     """(K, COARSE²*3): the appearance's basis in coded RGB, as the performer's picture is compared with it."""
     gain: F32
@@ -67,12 +68,12 @@ class Role:
         """
         side = self.appearance.side
         guess = _coefficients(self.appearance, features)
-        told = coarse(self.mean * (change - 1)).ravel()
+        told = coarse(self.drawn * change - self.mean).ravel()
         wrong = (told - guess @ self.coarse_basis) * np.repeat(coarse(seen).ravel(), 3)
         coefficients = np.clip(guess + self.gain @ wrong, self.limits[0], self.limits[1])
         texture = combined(self.appearance.mean, coefficients * self.appearance.scales, self.appearance.basis)
         small = cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
-        return texture * enlarged(leading(change, self.mean, small, seen), side)
+        return texture * enlarged(leading(change, self.drawn, small, seen), side)
 
     def features(self, face: Face, rotation: F64) -> F32:
         """The performance as the donor would have given it, head turned by the performer's `rotation`."""
@@ -82,7 +83,7 @@ class Role:
         """(0..1, reason): how well the capture covers a performance; the reason is empty at 1."""
         known = self.appearance.covered[:, [_YAW, _PITCH]]
         away = float(np.linalg.norm(known - features[[_YAW, _PITCH]], axis=1).min())
-        beyond = np.maximum(features[:_YAW] - self.appearance.covered[:, :_YAW].max(axis=0), 0) * _SHOWN_BY_TEXTURE
+        beyond = np.maximum(features[:_YAW] - self.appearance.covered[:, :_YAW].max(axis=0), 0) * SHOWN_OR_HIDDEN
         part = "eyes close" if EXPRESSION_NAMES[1 + int(beyond.argmax())].startswith("eye") else "mouth moves"
         return min(
             (1.0, ""),
@@ -106,14 +107,34 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     light = _common_light(coarse(appearance.mean), performer.reference, space)
     rows = zip(appearance.basis, appearance.scales, strict=True)
     coarse_basis = np.stack([coarse(row.astype(np.float32)).ravel() * scale for row, scale in rows])
+    mean = cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    worn, drawn = _usual(appearance, performer, mean, light, space)
     return Role(
-        appearance=appearance, performer=performer, offset=donor_offset(donor, own, space.share, space.rim),
+        appearance=appearance, performer=performer,
+        offset=donor_offset(donor, own, space.share, space.rim) * performer.known[:, None],
         turn=onto_performer(donor, own, space.rim)[1],
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
-        mean=cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA), coarse_basis=coarse_basis,
+        mean=mean, worn=worn, drawn=drawn, coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),
         share=_share(coarse(appearance.mean) * factor(space.light, light), performer.reference, space), light=light,
     )  # fmt: skip
+
+
+def _usual(appearance: Appearance, performer: Performer, mean: F32, light: F32, space: FaceSpace) -> tuple[F32, F32]:
+    """(worn, drawn), see `Role`: two faces that do the same, so that what a frame changes in the one it changes in the other.
+
+    Over a clip, performer and donor are usually calm. Where the performer hardly moves, in a photograph above all, the donor does
+    the same as far as the expression says it. It does not say what is seen between the lips; that looks alike in everybody, and
+    is compared with the donor's own.
+    """
+    still = performer.stillness()
+    mouth = still * space.mouth[..., None]
+    features = appearance.centre.copy()
+    features[:_YAW] += np.float32(still) * (performer.habit - features[:_YAW])
+    weights = _coefficients(appearance, features) * appearance.scales
+    habit = combined(np.zeros_like(appearance.mean), weights, appearance.basis)
+    drawn = mean + (1 - mouth) * cv2.resize(habit, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    return performer.usual + mouth * (relit(mean, space.light, light) - performer.usual), drawn
 
 
 def _gain(basis: F32, doubt: F32, space: FaceSpace) -> F32:

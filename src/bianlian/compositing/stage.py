@@ -124,7 +124,7 @@ def _with_face(
         light=light, hidden=occlusion(coarse(worn), coarse(seen), light, role.performer, space),
     )  # fmt: skip
     seen = seen * (1 - enlarged(moment.hidden, SMALL))
-    texture = role.texture(features, change(worn, seen, light, role.performer, space), seen)
+    texture = role.texture(features, change(worn, seen, light, role.worn, space), seen)
     light, hidden = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, placement, role.offset)

@@ -58,6 +58,8 @@ class FaceSpace:
     light: LightBasis
     skin: F32
     """COARSE x COARSE, 0..1: skin without brows, eyes, lips and the edge."""
+    mouth: F32
+    """SMALL x SMALL, 0..1: what is seen between the lips."""
     front: float
     """Sign of a triangle's area when it faces the camera."""
 
@@ -83,12 +85,12 @@ class FaceSpace:
 
 def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:
     """The face space of `side` texels."""
-    template = build_template(mesh.uv, mesh.triangles, side)
+    template, small = (build_template(mesh.uv, mesh.triangles, texels) for texels in (side, SMALL))
     canonical = mesh.vertices.astype(np.float64) * (1.0, -1.0, -1.0)
     share, beard, rim = seam_weights(canonical)
     return FaceSpace(
         template=template,
-        small=build_template(mesh.uv, mesh.triangles, SMALL),
+        small=small,
         canonical=canonical,
         pose_weights=mesh.pose_weights.astype(np.float64),
         expressions=expression_basis(),
@@ -96,9 +98,16 @@ def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:
         beard=beard,
         rim=rim,
         skin=_skin(template, share),
+        mouth=_mouth(small),
         light=light_basis(canonical.astype(np.float32), mesh.triangles, template),
         front=float(np.sign(np.median(template.areas))),
     )
+
+
+def _mouth(template: Template) -> F32:
+    inside = np.zeros((template.side, template.side), np.float32)
+    cv2.fillPoly(inside, [template.uv[[*UPPER_LIP, *LOWER_LIP[::-1]]].round().astype(np.int32)], 1.0)
+    return cv2.GaussianBlur(cv2.dilate(inside, np.ones((3, 3))), (0, 0), 1.5)
 
 
 def _skin(template: Template, share: F64) -> F32:

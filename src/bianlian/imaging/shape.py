@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from bianlian.imaging.template import LOWER_LIDS, UPPER_LIDS
 from bianlian.records.arrays import F32, arrays_in
-from bianlian.records.face import Face
+from bianlian.records.face import EXPRESSION_NAMES, Face
 
 F64 = npt.NDArray[np.float64]
 VERTICES = 468
@@ -33,6 +33,10 @@ synthetic pairs 1.4 to 2.0 bring the donor's points 10 to 14 % nearer to the tru
 _STILL = 0.1
 """Centimetres that a point may move with the expression before it counts half. Real persons' two neutral shapes come nearer by a
 quarter than with all frames alike (2.42 to 1.83 px of 200); .05 to .2 serve alike (docs/engine.md)."""
+SHOWN_OR_HIDDEN = np.array([name.startswith(("eyeBlink", "cheek", "jaw", "mouth")) for name in EXPRESSION_NAMES[1:]])
+"""The expressions (51) that show what is hidden at rest, or hide what is seen: lids, teeth, tongue."""
+_CALM = 0.1
+"""What these may read in a calm face: .13 was the most over fourteen persons, where brows and squints read up to .6."""
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 _REACH = 1.1
 """How far the donor's share runs out beyond the ellipse of the seam: brow ends and beards lie there. Over ten synthetic pairs 1.1
@@ -165,12 +169,19 @@ def _moved(faces: Sequence[Face], basis: F64) -> tuple[F64, F64]:
     return moved, 1 / (1 + (away / _STILL) ** 2)
 
 
+def at_rest(faces: Sequence[Face], basis: F64) -> F64:
+    """468, 0..1: how well each point of the neutral shape is known, by the frame in which the expression moved it least."""
+    return _moved(faces, basis)[1].max(axis=0)
+
+
 def resting_expression(faces: Sequence[Face]) -> F32:
     """51: what the expression model reads in this person's calm face, the lower quartile over the clip.
 
-    It reads some people as frowning or squinting all the time; without this that would pass for their performance.
+    It reads some people as frowning or squinting all the time; without this that would pass for their performance. But nobody's
+    mouth is open at rest, whatever a single picture shows.
     """
-    return np.percentile(np.stack([face.expression[1:] for face in faces]), 25, axis=0).astype(np.float32)
+    quartile = np.percentile(np.stack([face.expression[1:] for face in faces]), 25, axis=0)
+    return np.minimum(quartile, np.where(SHOWN_OR_HIDDEN, _CALM, 1)).astype(np.float32)
 
 
 def similarity(source: F64, target: F64, weights: F64) -> tuple[float, F64, F64]:

@@ -17,6 +17,7 @@ from bianlian.learning.interface import Identity
 from bianlian.learning.levels import draft_learner
 from bianlian.learning.samples import collect
 from bianlian.records.appearance import Appearance
+from bianlian.records.arrays import F32
 from bianlian.records.composite import Composite
 from bianlian.records.face import EXPRESSION_NAMES, Pose, TrackedFace
 from bianlian.records.frame import Frame
@@ -154,6 +155,26 @@ def test_a_hand_stays_in_front() -> None:
     (clear,) = composed()[0].faces
     assert matte.mean() < 60
     assert clear.matte[y - clear.top, x - clear.left] > 150
+
+
+def test_in_a_photograph_an_open_mouth_is_open_and_dark() -> None:
+    ((frame, face),) = tracked(FOOTAGE, 1, 5)
+    still = study([(frame, face)], space())
+    assert still.stillness() > 0.9
+    assert performer().stillness() < 0.3
+    (composite,) = compose([(frame, (face,))], {1: replace(cast()[1], performer=still)}, space())
+    (placed,) = composite.faces
+
+    def opening(points: F32) -> float:
+        return float(np.linalg.norm(points[13, :2] - points[14, :2]))
+
+    assert opening(placed.points_image) > 0.6 * opening(face.face.points_image)
+    x, y = placed.points_image[[13, 14], :2].mean(axis=0).astype(int)
+    own, drawn = (
+        picture.planes[0][y - 2 : y + 3, x - 4 : x + 5].astype(float).mean() for picture in (frame, composite.frame)
+    )
+    assert own < 60
+    assert drawn < 80
 
 
 def test_a_grant_for_another_donor_draws_nobody() -> None:
