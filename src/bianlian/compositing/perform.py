@@ -10,7 +10,7 @@ import numpy as np
 from bianlian.compositing.change import leading
 from bianlian.compositing.performer import Performer, stray
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
-from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, relit
+from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import enlarged, performance, soft_step
 from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, donor_offset, onto_performer
@@ -49,10 +49,8 @@ class Role:
     """2xK: the range of the coefficients over the capture."""
     mean: F32
     """SMALL x SMALL x 3: the appearance's mean."""
-    worn: F32
-    """SMALL x SMALL x 3: what the performer usually looks like, under the reference's light."""
     drawn: F32
-    """SMALL x SMALL x 3: the donor doing what the performer does there."""
+    """SMALL x SMALL x 3: the donor doing what the performer usually does."""
     coarse_basis: F32
     """(K, COARSE²*3): the appearance's basis in coded RGB, as the performer's picture is compared with it."""
     gain: F32
@@ -108,33 +106,28 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     rows = zip(appearance.basis, appearance.scales, strict=True)
     coarse_basis = np.stack([coarse(row.astype(np.float32)).ravel() * scale for row, scale in rows])
     mean = cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
-    worn, drawn = _usual(appearance, performer, mean, light, space)
     return Role(
         appearance=appearance, performer=performer,
         offset=donor_offset(donor, own, space.share, space.rim) * performer.known[:, None],
         turn=onto_performer(donor, own, space.rim)[1],
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
-        mean=mean, worn=worn, drawn=drawn, coarse_basis=coarse_basis,
+        mean=mean, drawn=_usual(appearance, performer, mean), coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),
         share=_share(coarse(appearance.mean) * factor(space.light, light), performer.reference, space), light=light,
     )  # fmt: skip
 
 
-def _usual(appearance: Appearance, performer: Performer, mean: F32, light: F32, space: FaceSpace) -> tuple[F32, F32]:
-    """(worn, drawn), see `Role`: two faces that do the same, so that what a frame changes in the one it changes in the other.
+def _usual(appearance: Appearance, performer: Performer, mean: F32) -> F32:
+    """SMALL x SMALL x 3: the donor doing what the performer usually does; what a frame changes in the one it changes in the other.
 
-    Over a clip, performer and donor are usually calm. Where the performer hardly moves, in a photograph above all, the donor does
-    the same as far as the expression says it. It does not say what is seen between the lips; that looks alike in everybody, and
-    is compared with the donor's own.
+    Over a clip both are usually calm, as the `mean` is. Where the performer hardly moves, in a photograph above all, the donor
+    does the same as far as the expression says it.
     """
-    still = performer.stillness()
-    mouth = still * space.mouth[..., None]
     features = appearance.centre.copy()
-    features[:_YAW] += np.float32(still) * (performer.habit - features[:_YAW])
+    features[:_YAW] += np.float32(performer.stillness()) * (performer.habit - features[:_YAW])
     weights = _coefficients(appearance, features) * appearance.scales
     habit = combined(np.zeros_like(appearance.mean), weights, appearance.basis)
-    drawn = mean + (1 - mouth) * cv2.resize(habit, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
-    return performer.usual + mouth * (relit(mean, space.light, light) - performer.usual), drawn
+    return mean + cv2.resize(habit, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
 
 
 def _gain(basis: F32, doubt: F32, space: FaceSpace) -> F32:

@@ -18,6 +18,7 @@ from bianlian.compositing.blur import blur_between, blurred
 from bianlian.compositing.change import change
 from bianlian.compositing.grain import grain
 from bianlian.compositing.matte import occlusion
+from bianlian.compositing.mouth import with_open_mouth
 from bianlian.compositing.perform import Role, cast_role
 from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
@@ -124,7 +125,7 @@ def _with_face(
         light=light, hidden=occlusion(coarse(worn), coarse(seen), light, role.performer, space),
     )  # fmt: skip
     seen = seen * (1 - enlarged(moment.hidden, SMALL))
-    texture = role.texture(features, change(worn, seen, light, role.worn, space), seen)
+    texture = role.texture(features, change(worn, seen, light, role.performer.usual, space), seen)
     light, hidden = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, placement, role.offset)
@@ -134,7 +135,9 @@ def _with_face(
     corner = np.array([inner.left, inner.top, 0], np.float32)
     where, share = space.drawn(points - corner, role.share, inner.size)
     rgb = rgb[inner.top - box.top : inner.bottom - box.top, inner.left - box.left : inner.right - box.left]
-    drawn = painted(relit(texture, space.light, role.light + light), where, points, space.template)
+    texture = relit(texture, space.light, role.light + light)
+    texture = with_open_mouth(texture, rgb, face.points_image - corner, space)
+    drawn = painted(texture, where, points, space.template)
     blur = blur_between(rgb, face.points_image - corner, drawn, points - corner, 1 - space.at_vertices(hidden))
     drawn = blurred(drawn, blur)
     if role.performer.grain[0] > _VISIBLE:

@@ -7,18 +7,19 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
 from bianlian.imaging.mesh import I32, facing, interpolated
 from bianlian.imaging.shape import F64, expression_basis, seam_weights
-from bianlian.imaging.template import Template, build_template, openings
+from bianlian.imaging.template import MOUTH, Template, build_template, filled, openings
 from bianlian.records.arrays import F32
 
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 _LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 
 SMALL = 2 * COARSE
+_LIP_EDGE = 0.006
+"""Width, as a share of the template, over which lips pass into what is between them."""
 _EDGE = 0.01
 """Width, in face heights, over which the drawn face fades in from its outline."""
 
@@ -59,7 +60,7 @@ class FaceSpace:
     skin: F32
     """COARSE x COARSE, 0..1: skin without brows, eyes, lips and the edge."""
     mouth: F32
-    """SMALL x SMALL, 0..1: what is seen between the lips."""
+    """side x side, 0..1: what an open mouth shows, between the lips."""
     front: float
     """Sign of a triangle's area when it faces the camera."""
 
@@ -98,26 +99,16 @@ def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:
         beard=beard,
         rim=rim,
         skin=_skin(template, share),
-        mouth=_mouth(small),
+        mouth=cv2.GaussianBlur(filled(template, MOUTH), (0, 0), _LIP_EDGE * side),
         light=light_basis(canonical.astype(np.float32), mesh.triangles, template),
         front=float(np.sign(np.median(template.areas))),
     )
 
 
-def _mouth(template: Template) -> F32:
-    inside = np.zeros((template.side, template.side), np.float32)
-    cv2.fillPoly(inside, [template.uv[[*UPPER_LIP, *LOWER_LIP[::-1]]].round().astype(np.int32)], 1.0)
-    return cv2.GaussianBlur(cv2.dilate(inside, np.ones((3, 3))), (0, 0), 1.5)
-
-
 def _skin(template: Template, share: F64) -> F32:
-    def ring(vertices: tuple[int, ...]) -> npt.NDArray[np.int32]:
-        return template.uv[list(vertices)].round().astype(np.int32)
-
     step = template.side / 256
     features = cv2.dilate(openings(template), np.ones((round(9 * step),) * 2))
-    for outline in (*_BROWS, _LIPS):
-        cv2.fillPoly(features, [ring(outline)], 1.0)
+    features = np.maximum(features, filled(template, *_BROWS, _LIPS))
     features = cv2.dilate(features, np.ones((round(5 * step),) * 2))
     inner = cv2.erode(template.inside.astype(np.uint8), np.ones((round(9 * step),) * 2)).astype(np.float32)
     inner *= template.spread(share) > 0.02

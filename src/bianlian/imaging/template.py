@@ -20,6 +20,10 @@ UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387, 386, 385, 384, 398, 362))
 LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (263, 249, 390, 373, 374, 380, 381, 382, 362))
+MOUTH = (*UPPER_LIP, *LOWER_LIP[::-1])
+"""The outline of what lies between the lips."""
+EYES = tuple((*upper, *lower[::-1]) for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True))
+"""The outlines of what lies between the lids."""
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
@@ -29,6 +33,11 @@ _SAME = 0.04
 _COARSER = 1.6
 """How much coarser a picture may be sampled than it is before it is shrunk first."""
 _NOSE = (1, 2, 4, 5, 6, 19, 94, 168, 195, 197)
+
+
+Part = tuple[slice, slice]
+"""Rows and columns of a texture."""
+WHOLE: Part = slice(None), slice(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,10 +59,10 @@ class Template:
     areas: F32
     """898 signed areas in the template."""
 
-    def coordinates(self, points: F32) -> F32:
-        """side x side x2: where each texel lies in the picture whose landmarks (Nx2 or Nx3, pixels) are given."""
+    def coordinates(self, points: F32, part: Part = WHOLE) -> F32:
+        """side x side x2, or a `part` of it: where each texel lies in the picture with these landmarks (Nx2 or Nx3, pixels)."""
         flat = points[:468, :2].astype(np.float32)
-        return spread_over(self.corners, self.shares, flat)
+        return spread_over(self.corners[part], self.shares[part], flat)
 
     def spread(self, vertex_values: npt.NDArray[np.floating]) -> F32:
         """side x side: a value per vertex (468), interpolated over the face; outside as at the nearest texel inside."""
@@ -117,12 +126,17 @@ def build_template(uv: F32, triangles: I32, side: int) -> Template:
     )  # fmt: skip
 
 
+def filled(template: Template, *outlines: tuple[int, ...]) -> F32:
+    """side x side: 1 within the polygons of these vertices, 0 outside."""
+    mask = np.zeros((template.side, template.side), np.float32)
+    for outline in outlines:
+        cv2.fillPoly(mask, [template.uv[list(outline)].round().astype(np.int32)], 1.0)
+    return mask
+
+
 def openings(template: Template) -> F32:
     """side x side, 0 or 1: what lies between the lids and between the lips."""
-    filled = np.zeros((template.side, template.side), np.float32)
-    for upper, lower in ((UPPER_LIP, LOWER_LIP), *zip(UPPER_LIDS, LOWER_LIDS, strict=True)):
-        cv2.fillPoly(filled, [template.uv[[*upper, *lower[::-1]]].round().astype(np.int32)], 1.0)
-    return filled
+    return filled(template, MOUTH, *EYES)
 
 
 def unwrap(picture: npt.NDArray[np.generic], points: F32, template: Template) -> npt.NDArray[np.generic]:
