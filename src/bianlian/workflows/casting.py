@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -59,7 +59,8 @@ class FileSwap:
     house: House
     players: Mapping[int, Player]
     production: Production
-    space: FaceSpace
+    space: Callable[[], FaceSpace]
+    """Waits until it is built."""
     style: LabelStyle
     encode: EncodeSettings
     crew: Crew
@@ -185,12 +186,12 @@ def require_persons(track: TrackReader, source: SourceInfo, persons: Sequence[in
 
 def prepared(permitted: Permitted, job: FileSwap, track: TrackReader, album: Album | None = None) -> Render:
     """Study the performers, find the label's place, and lay out what every chunk is drawn with."""
-    source, grants = permitted.source, permitted.grants
+    source, grants, space = permitted.source, permitted.grants, job.space()
     casts = {
         person: Cast(
             grant=grants[person],
             appearance=player.appearance,
-            performer=study(sampled_faces(source, track, person, album), job.space),
+            performer=study(sampled_faces(source, track, person, album), space),
         )
         for person, player in job.players.items()
     }
@@ -202,7 +203,7 @@ def prepared(permitted: Permitted, job: FileSwap, track: TrackReader, album: Alb
         source=source,
         track=track.folder,
         casts=casts,
-        space=job.space,
+        space=space,
         label=label,
         watermark=watermark,
         encode=job.encode,

@@ -1,9 +1,10 @@
-"""Let one stage run ahead of the next, a few items and no more: decoding while the frame before is looked at."""
+"""Work side by side: a stage a few items ahead of the next (decoding while the frame before is looked at), or a thing apart."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from threading import Event, Thread
@@ -58,6 +59,14 @@ def prefetched(items: Iterator[_Item], *, depth: int = DEPTH) -> Generator[_Item
             with contextlib.suppress(Empty):
                 queue.get(timeout=_PATIENCE_S)
         worker.join()
+
+
+def aside(work: Callable[[], _Item]) -> Callable[[], _Item]:
+    """Begin some work in a thread of its own; what is returned waits for its result, or raises its error."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix="aside")
+    done = pool.submit(work)
+    pool.shutdown(wait=False)
+    return done.result
 
 
 def _put(queue: Queue[_Item | _End], item: _Item | _End, stopping: Event) -> bool:

@@ -23,6 +23,7 @@ from bianlian.workflows.enrol import read_small
 from bianlian.workflows.footage import expand, output_names
 from bianlian.workflows.house import House
 from bianlian.workflows.learn import face_space
+from bianlian.workflows.prefetch import aside
 from bianlian.workflows.render import Crew, Threads
 from bianlian.workflows.stopwatch import UNMEASURED, Speed, Stopwatch
 from bianlian.workflows.swap_file import is_done, lacking, swap_file
@@ -154,7 +155,7 @@ def file_swap(house: House, request: SwapRequest, reporter: Reporter) -> FileSwa
         person: player_of(house, donor, level=request.level, reporter=reporter) for person, donor in donors.items()
     }
     return FileSwap(
-        house=house, players=players, production=production, space=face_space(house, reporter), style=style,
+        house=house, players=players, production=production, space=aside(lambda: face_space(house, reporter)), style=style,
         encode=encode, crew=Threads(count=house.settings.workers), resume=request.resume, wants_page=request.report,
         patches=request.patches,
     )  # fmt: skip

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bianlian.workflows.prefetch import prefetched
+from bianlian.workflows.prefetch import aside, prefetched
 
 
 @given(st.lists(st.integers(), max_size=40), st.integers(1, 5))
@@ -61,3 +61,14 @@ def test_it_runs_ahead_by_its_depth_and_no_further():
         pass
     assert len(drawn) <= 6
     ahead.close()
+
+
+def test_work_that_was_set_aside_gives_its_result_or_its_error_to_everybody_who_asks():
+    def fail():
+        raise ValueError("broken")
+
+    done, broken = aside(lambda: 42), aside(fail)
+    assert (done(), done()) == (42, 42)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="broken"):
+            broken()
