@@ -118,7 +118,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
 
 
 def _usual(appearance: Appearance, performer: Performer, mean: F32) -> F32:
-    """SMALL x SMALL x 3: the donor doing what the performer usually does; what a frame changes in the one it changes in the other.
+    """SMALL x SMALL x 3: the donor doing what the performer usually does; a frame changes the one as it changes the other.
 
     Over a clip both are usually calm, as the `mean` is. Where the performer hardly moves, in a photograph above all, the donor
     does the same as far as the expression says it.
