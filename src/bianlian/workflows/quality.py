@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
@@ -126,11 +127,8 @@ def measured(
     persons = {person.number: person for person in reader.info.persons}
     pairs: list[Pair] = []
     clips = _Clip(source, ours), _Clip(result, theirs)
-    for first in _places(reader, ours, tuple(templates)):
-        stop = min(first + RUN_FRAMES, reader.info.frame_count)
-        instants = list(reader.instants(first, stop))
-        before, after = (clip.run(instants, first) for clip in clips)
-        faces = list(reader.faces(first, stop))
+    for first, before, after in _runs(reader, _places(reader, ours, tuple(templates)), clips):
+        faces = list(reader.faces(first, first + len(before)))
         middle = len(before) // 2
         pairs.append(pair_of(before[middle], after[middle]))
         for person, template in templates.items():
@@ -255,6 +253,17 @@ class _Clip:
         run = list(islice(self._decoded, first - self._next, first - self._next + len(instants)))
         self._next, self._after = first + len(run), run[-1].instant.pts
         return run
+
+
+def _runs(
+    reader: TrackReader, places: Sequence[int], clips: tuple[_Clip, _Clip]
+) -> Iterator[tuple[int, list[Frame], list[Frame]]]:
+    """Each place with the frames there of both clips, which are decoded side by side."""
+    for first in places:
+        instants = list(reader.instants(first, min(first + RUN_FRAMES, reader.info.frame_count)))
+        with ThreadPoolExecutor(len(clips)) as pool:
+            before, after = (pool.submit(clip.run, instants, first) for clip in clips)
+        yield first, before.result(), after.result()
 
 
 def _stamps(clip: SourceInfo) -> Stamps:

@@ -53,7 +53,8 @@ def track_footage(house: House, source: SourceInfo, reporter: Reporter, *, album
             reporter.say(f"The earlier track cannot be used ({error}): tracking again.")
             shutil.rmtree(folder, ignore_errors=True)
     gate = ContentGate(house.content_detector(reporter), GateSettings(), what="footage")
-    made = _track(house, source, prefetched(gate.passing(frames(source))), folder, reporter, album)
+    stream = prefetched(gate.passing(prefetched(frames(source))))
+    made = _track(house, source, stream, folder, reporter, album)
     try:
         require_unchanged(source)
     except UnreadableMedia:
