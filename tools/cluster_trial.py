@@ -140,6 +140,13 @@ class Trial:
         return folder / "out" / f"{self.clip.stem}.bianlian.mp4"
 
 
+def head_of(home: Path) -> str:
+    """The id of an installation, which the workers' machines must be told."""
+    command = [sys.executable, "-m", "bianlian", "--home", str(home), "ledger", "check"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return next(line.split()[-1] for line in said.splitlines() if line.startswith("installation"))
+
+
 def packets_of(path: Path) -> list[tuple[int, int | None, int | None, bytes]]:
     """Every packet of a file: stream, stamps, bytes."""
     with av.open(path) as container:
@@ -203,6 +210,7 @@ def main() -> None:
         (folder / "local").mkdir()
         print("threads:", compose_seconds(finished(trial.start(folder / "local"))))
         expected = packets_of(trial.result(folder / "local"))
+        os.environ["BIANLIAN_HEAD"] = head_of(folder / "local" / "home")
         for workers in given.workers:
             for kill in [False, True] if given.kill and workers > 1 else [False]:
                 path, said = on_cluster(trial, folder / f"{workers}{'k' * kill}", workers, kill=kill)

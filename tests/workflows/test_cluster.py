@@ -49,8 +49,9 @@ def render(stage: Stage, monkeypatch) -> Render:
 
 
 @pytest.fixture
-def worker(tmp_path, monkeypatch) -> Generator[Worker]:
+def worker(stage, tmp_path, monkeypatch) -> Generator[Worker]:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("BIANLIAN_HEAD", stage.house.donors.installation.id)
     with closing(Worker()) as worker:
         yield worker
     assert not list(tmp_path.glob(f"{SCRATCH}*"))
@@ -100,23 +101,25 @@ def test_without_an_order_a_worker_does_nothing(render, worker):
             attempt()
 
 
-def test_a_worker_takes_no_order_of_a_head_that_is_not_its_own(stage, render, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setenv("BIANLIAN_HEAD", "0123456789abcdef")
-    with closing(Worker()) as stranger, pytest.raises(ConsentRefused, match="another installation"):
+@pytest.mark.parametrize(
+    ("told", "said"), [("", "not been told"), ("0123456789abcdef", "works for the installation 0123456789abcdef")]
+)
+def test_a_worker_takes_orders_only_of_the_head_that_its_machine_was_told(
+    stage, render, worker, monkeypatch, told, said
+):
+    monkeypatch.setenv("BIANLIAN_HEAD", told)
+    with closing(Worker()) as stranger, pytest.raises(ConsentRefused, match=said) as refused:
         stranger.accept(*order_of(stage, render, new_key(), stranger))
-    monkeypatch.setenv("BIANLIAN_HEAD", stage.house.donors.installation.id)
-    with closing(Worker()) as own:
-        own.accept(*order_of(stage, render, new_key(), own))
+    assert f"BIANLIAN_HEAD={stage.house.donors.installation.id}" in refused.value.advice
+    worker.accept(*order_of(stage, render, new_key(), worker))
 
 
-def test_an_order_that_has_ended_ends_the_work(stage, render, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_an_order_that_has_ended_ends_the_work(stage, render, worker):
     times = iter([stage.house.clock(), stage.house.clock() + timedelta(days=1)])
-    with closing(Worker(clock=lambda: next(times))) as worker:
-        worker.accept(*order_of(stage, render, new_key(), worker))
+    with closing(Worker(clock=lambda: next(times))) as late:
+        late.accept(*order_of(stage, render, new_key(), late))
         with pytest.raises(ConsentRefused) as refused:
-            worker.receive(0, b"")
+            late.receive(0, b"")
     assert refused.value.code == "order-expired"
 
 
@@ -172,6 +175,7 @@ def test_a_cluster_that_loses_a_node_in_mid_job_gives_the_packets_of_one_machine
     local = swap(stage.house, stage.request(source), Silent()).outcomes[0]
     assert local.status is Status.DONE, local.sentence
     trial = cluster_trial.Trial(stage.house.settings.home, DONOR, stage.performer, source, "draft", 6)
+    monkeypatch.setenv("BIANLIAN_HEAD", stage.house.donors.installation.id)
     with cluster_trial.scratch() as folder:
         result, said = cluster_trial.on_cluster(trial, folder / "2", 2, kill=True)
         assert cluster_trial.packets_of(result) == cluster_trial.packets_of(local.output)

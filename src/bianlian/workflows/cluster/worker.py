@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import platform
 import re
 import shutil
 import tempfile
@@ -65,7 +66,7 @@ class Sealed:
 class Worker:
     """Draws for one job, one chunk at a time, and dies with it. Calls in this order: accept, receive …, begin, draw …, close.
 
-    `BIANLIAN_HEAD` in this machine's environment names the only installation that it works for; without it, any.
+    `BIANLIAN_HEAD` in this machine's environment names the only installation that it works for.
     """
 
     def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
@@ -92,12 +93,15 @@ class Worker:
             head: raw Ed25519 key of the installation that signed it.
 
         Raises:
-            ConsentRefused: the order is not for this worker, or has ended.
+            ConsentRefused: this machine does not work for that installation, the order is not for this worker, or has ended.
         """
         trust = Ed25519PublicKey.from_public_bytes(head)
-        if self._head and self._head != id_of(trust):
+        if self._head != id_of(trust):
+            whom = f"works for the installation {self._head}" if self._head else "has not been told for whom it works"
             raise ConsentRefused(
-                "This machine works for another installation.", code="order-bad", advice="See docs/cluster.md."
+                f"The worker's machine {platform.node()} {whom}, so it takes no order of {id_of(trust)}.",
+                code="order-bad",
+                advice=f"If it may: start Ray there with BIANLIAN_HEAD={id_of(trust)} in its environment.",
             )
         self._order, self._grants = delegated(order, trust, self._key, self._clock())
 
