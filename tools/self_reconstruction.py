@@ -66,8 +66,8 @@ def drawn(
 ) -> Iterator[Composite]:
     """Learn from some frames, draw into others."""
     learner = learner_of(level, space)
-    samples = collect(iter(taught), space, limit=learner.sample_limit)
-    appearance = learner.fit(samples, NOBODY, seed=0, reporter=reporter)
+    lesson = collect(iter(taught), space, limit=learner.sample_limit)
+    appearance = learner.fit(lesson, NOBODY, seed=0, reporter=reporter)
     role, past = cast_role(appearance, study(iter(seen), space), space), deque(maxlen=LEAD_IN)
     for frame, tracked in seen:
         yield _with_face(Composite(frame=frame, faces=()), tracked, role, past, space)

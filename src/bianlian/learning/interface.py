@@ -1,8 +1,7 @@
-"""What a level of learning is: samples of a donor's capture in, an appearance out."""
+"""What a level of learning is: the lesson of a donor's capture in, an appearance out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,6 +26,16 @@ class Sample:
         object.__setattr__(self, "texture", frozen(self.texture, "texture", (side, side, 3), np.uint8))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Lesson:
+    """What a capture teaches."""
+
+    samples: tuple[Sample, ...]
+    """In order of time, spread over the poses and expressions seen."""
+    faces: tuple[Face, ...]
+    """Of clear frames all along the capture: what a shape is solved from wants number, not variety."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
     """Whose appearance it becomes; goes into it and is compared with the grant when it is drawn."""
@@ -36,7 +45,7 @@ class Identity:
 
 
 class Learner(Protocol):
-    """One level. The same samples and seed give the same appearance, to the bit, on the same machine."""
+    """One level. The same lesson and seed give the same appearance, to the bit, on the same machine."""
 
     @property
     def level(self) -> str:
@@ -48,7 +57,7 @@ class Learner(Protocol):
         """How many samples it wants from `samples.collect`."""
         ...
 
-    def fit(self, samples: Sequence[Sample], identity: Identity, *, seed: int, reporter: Reporter) -> Appearance:
+    def fit(self, lesson: Lesson, identity: Identity, *, seed: int, reporter: Reporter) -> Appearance:
         """Learn the donor's shape and texture.
 
         Raises:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,7 @@ from bianlian.imaging.performance import performance
 from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
 from bianlian.imaging.template import unhidden, visibility
 from bianlian.learning.detail import weighted_mean, with_detail
-from bianlian.learning.interface import Identity, Sample
+from bianlian.learning.interface import Identity, Lesson
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.face import Face
@@ -31,13 +30,14 @@ class LinearLearner:
     level: str
     components: int
     ridge: float
-    with_grain: bool
-    """Whether the mean gets the grain of single frames."""
+    whole_capture: bool
+    """Whether the shape is solved from faces all along the capture, or from the samples' alone."""
     sample_limit: int
     """How many samples it wants from `samples.collect`."""
 
-    def fit(self, samples: Sequence[Sample], identity: Identity, *, seed: int, reporter: Reporter) -> Appearance:
+    def fit(self, lesson: Lesson, identity: Identity, *, seed: int, reporter: Reporter) -> Appearance:
         """See `interface.Learner`."""
+        samples, space = lesson.samples, self.space
         if len(samples) < LEAST_SAMPLES:
             raise NothingToSwap(
                 f"the capture shows the face clearly in {len(samples)} frames only",
@@ -46,16 +46,16 @@ class LinearLearner:
         steps = Progress(stage="learn", done=0, total=4, unit="steps")
         reporter.progress(steps)
         faces = [sample.face for sample in samples]
-        space = self.space
-        neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
+        shown = lesson.faces if self.whole_capture else faces
+        neutral = neutral_shape(shown, space.canonical, space.expressions, space.pose_weights)
         rotations = [place(neutral, space.expressions, space.pose_weights, face).rotation for face in faces]
-        rest = resting_expression(faces)
+        rest = resting_expression(shown)
         features = np.stack([performance(face, turn, rest) for face, turn in zip(faces, rotations, strict=True)])
         reporter.progress(Progress(stage="learn", done=1, total=4, unit="steps"))
         seen = np.stack([_seen(face, space) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
         mean = even_light(textures, seen, space)
-        face = with_detail(mean, textures, seen, _still(features), space) if self.with_grain else mean
+        face = with_detail(mean, textures, seen, _still(features), space)
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
@@ -71,13 +71,16 @@ class LinearLearner:
 
 
 def draft_learner(space: FaceSpace) -> LinearLearner:
-    """Seconds: enough for blinks and the mouth."""
-    return LinearLearner(space=space, level="draft", components=8, ridge=10.0, with_grain=False, sample_limit=60)
+    """Seconds: enough for blinks, the mouth and the grain of the skin."""
+    return LinearLearner(space=space, level="draft", components=8, ridge=10.0, whole_capture=False, sample_limit=60)
 
 
 def standard_learner(space: FaceSpace) -> LinearLearner:
-    """Under a minute on two cores, tracking of the capture apart: more frames and components, and the grain of the skin."""
-    return LinearLearner(space=space, level="standard", components=24, ridge=200.0, with_grain=True, sample_limit=240)
+    """Under a minute on two cores, tracking of the capture apart: more frames, components and views of the skin, and a shape from
+    the whole capture."""
+    return LinearLearner(
+        space=space, level="standard", components=24, ridge=200.0, whole_capture=True, sample_limit=240
+    )
 
 
 def _still(features: F32) -> F32:

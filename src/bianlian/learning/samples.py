@@ -11,11 +11,13 @@ from bianlian.imaging.face_space import FaceSpace
 from bianlian.imaging.performance import performance
 from bianlian.imaging.shape import start_rotation
 from bianlian.imaging.template import unwrap
-from bianlian.learning.interface import Sample
+from bianlian.learning.interface import Lesson, Sample
 from bianlian.records.appearance import FEATURES
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
+_FACES = 800
+"""More say no more about a shape."""
 _NO_REST = np.zeros(51, np.float32)
 _WEIGHT = np.ones(FEATURES, np.float32)
 _WEIGHT[51:53] = 3.0
@@ -25,19 +27,24 @@ _WEIGHT[53:55] = 0.0
 
 def collect(
     frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limit: int, least_presence: float = 0.5
-) -> list[Sample]:
-    """At most `limit` samples that spread over the poses and expressions seen, in order of time.
+) -> Lesson:
+    """At most `limit` samples that spread over the poses and expressions seen, and up to `_FACES` faces evenly over time.
 
     When the set is full, the newcomer takes the place of whichever sample lies nearest to another one: memory stays bounded
     by `limit` textures however long the capture is. Faces that are interpolated, hidden or hardly a face are left out.
     """
     kept: list[tuple[int, Sample]] = []
+    faces, stride = list[Face](), 1
     features = np.zeros((limit + 1, FEATURES), np.float32)
     distances = np.full((limit + 1, limit + 1), np.inf, np.float32)
     for number, (frame, tracked) in enumerate(frames):
         face = tracked.face
         if tracked.is_interpolated or face.quality.presence < least_presence or face.quality.covered > 0.3:
             continue
+        if number % stride == 0:
+            faces.append(face)
+            if len(faces) == _FACES:
+                faces, stride = faces[::2], 2 * stride
         place = len(kept)
         features[place] = performance(face, start_rotation(face), _NO_REST) * _WEIGHT
         apart = np.linalg.norm(features[:place] - features[place], axis=1)
@@ -53,7 +60,8 @@ def collect(
             kept.append((number, _sample(frame, face, space)))
         distances[place, : len(apart)] = distances[: len(apart), place] = apart
         distances[place, place] = np.inf
-    return [sample for _, sample in sorted(kept, key=lambda entry: entry[0])]
+    samples = tuple(sample for _, sample in sorted(kept, key=lambda entry: entry[0]))
+    return Lesson(samples=samples, faces=tuple(faces))
 
 
 def _sample(frame: Frame, face: Face, space: FaceSpace) -> Sample:

@@ -59,11 +59,11 @@ def learn(house: House, name: str, *, level: str, seed: int, reporter: Reporter)
         source = describe(path)
         with borrowed_track(house, source, reporter) as track:
             stream = faces_of(track, _only_person(track), frames(source))
-            samples = collect(stream, space, limit=learner.sample_limit)
+            lesson = collect(stream, space, limit=learner.sample_limit)
     identity = Identity(donor_id=donor.id, template_commitment=donor.receipt.evidence.template_commitment)
-    content = learner.fit(samples, identity, seed=seed, reporter=reporter).to_bytes()
+    content = learner.fit(lesson, identity, seed=seed, reporter=reporter).to_bytes()
     house.donors.vault.write(donor.id, _file_name(level), content)
-    return Learnt(donor_id=donor.id, level=level, sample_count=len(samples), size_bytes=len(content))
+    return Learnt(donor_id=donor.id, level=level, sample_count=len(lesson.samples), size_bytes=len(content))
 
 
 def appearance_of(house: House, donor: Donor, *, level: str, reporter: Reporter) -> tuple[Appearance, str]:

@@ -30,9 +30,9 @@ COUNT = 8
 
 @cache
 def appearance() -> Appearance:
-    samples = collect(tracked("demo/demo_donor_talk.mp4", 24, 0, 6), space(), limit=24)
+    lesson = collect(tracked("demo/demo_donor_talk.mp4", 24, 0, 6), space(), limit=24)
     identity = Identity(donor_id=DONOR_ID, template_commitment=COMMITMENT)
-    return draft_learner(space()).fit(samples, identity, seed=0, reporter=Silent())
+    return draft_learner(space()).fit(lesson, identity, seed=0, reporter=Silent())
 
 
 @cache

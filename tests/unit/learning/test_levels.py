@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from dataclasses import replace
 from functools import cache
 from io import BytesIO
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from bianlian.errors import NothingToSwap, UnreadableMedia
-from bianlian.learning.interface import Identity, Sample
+from bianlian.learning.interface import Identity, Lesson, Sample
 from bianlian.learning.levels import LinearLearner, draft_learner, standard_learner
 from bianlian.learning.samples import collect
 from bianlian.records.appearance import Appearance
@@ -22,30 +23,31 @@ CLIP = "demo/demo_donor_talk.mp4"
 
 
 @cache
-def samples() -> tuple[Sample, ...]:
-    return tuple(collect(tracked(CLIP, 30, 0, 5), space(), limit=16))
+def lesson() -> Lesson:
+    return collect(tracked(CLIP, 30, 0, 5), space(), limit=16)
 
 
 @cache
 def learnt() -> Appearance:
-    return draft_learner(space()).fit(samples(), IDENTITY, seed=1, reporter=Silent())
+    return draft_learner(space()).fit(lesson(), IDENTITY, seed=1, reporter=Silent())
 
 
 def test_samples_are_bounded_and_spread() -> None:
-    everything = collect(tracked(CLIP, 30, 0, 5), space(), limit=100)
+    everything = collect(tracked(CLIP, 30, 0, 5), space(), limit=100).samples
     assert len(everything) == 30
-    assert len(samples()) == 16
+    assert len(lesson().samples) == 16
+    assert len(lesson().faces) == 30
 
-    def spread(chosen: tuple[Sample, ...] | list[Sample]) -> float:
+    def spread(chosen: tuple[Sample, ...]) -> float:
         expressions = np.stack([sample.face.expression for sample in chosen])
         apart = np.linalg.norm(expressions[:, None] - expressions[None], axis=2)
         return float(np.sort(apart, axis=1)[:, 1].mean())
 
-    assert spread(samples()) > spread(everything[:16])
+    assert spread(lesson().samples) > spread(everything[:16])
 
 
 def test_learning_twice_gives_the_same_bytes() -> None:
-    again = draft_learner(space()).fit(samples(), IDENTITY, seed=1, reporter=Silent())
+    again = draft_learner(space()).fit(lesson(), IDENTITY, seed=1, reporter=Silent())
     assert again.to_bytes() == learnt().to_bytes()
 
 
@@ -83,7 +85,7 @@ def test_a_truncated_file_is_refused() -> None:
 
 def test_a_capture_without_a_clear_face_is_refused() -> None:
     with pytest.raises(NothingToSwap):
-        draft_learner(space()).fit(samples()[:3], IDENTITY, seed=0, reporter=Silent())
+        draft_learner(space()).fit(replace(lesson(), samples=lesson().samples[:3]), IDENTITY, seed=0, reporter=Silent())
 
 
 def test_every_level_names_itself() -> None:
