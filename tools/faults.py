@@ -80,6 +80,10 @@ class Room:
     def result(self) -> Path:
         return self.out / f"{self.clip.stem}.bianlian.mp4"
 
+    @property
+    def report(self) -> Path:
+        return self.result.with_name(f"{self.result.name}.report.json")
+
     def start(self, *options: str) -> subprocess.Popen[str]:
         arguments = ["--home", self.home, "swap", self.clip, "-o", self.out, "--cast", f"1={self.donor}"]
         arguments += ["--performer", self.folder / "performer.toml", *options]
@@ -447,6 +451,8 @@ def _resume_fault(room: Room, end: End, wanted: Packets) -> str:
         return f"not resumable: {after.sentence}"
     if packets_of(room.result) != wanted:
         return "another result after --resume"
+    if not room.report.exists():
+        return "no report"
     left = [path.name for path in room.out.iterdir() if not path.name.startswith(room.result.name)]
     left += [path.name for path in (*room.home.glob(".track-*"), *room.home.glob("tracks/.*.part"))]
     return f"left behind: {left}" if left else room.ledger_fault()
@@ -482,7 +488,7 @@ def kills(campaign: Campaign, count: int, seed: int, wanted: Packets, *, tracked
                     break
             end = room.run("--resume")
             results += 1
-            if end.code != 0 or packets_of(room.result) != wanted or room.ledger_fault():
+            if end.code != 0 or packets_of(room.result) != wanted or room.ledger_fault() or not room.report.exists():
                 wrong += 1
                 print(f"  after kills: {end.sentence}")
             entries = sqlite3.connect(room.home / "ledger.sqlite").execute("SELECT count(*) FROM entries").fetchone()[0]

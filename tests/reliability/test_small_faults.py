@@ -124,10 +124,14 @@ class TestJobFolder:
                 self.folder(tmp_path).open(resume=True)
         self.folder(tmp_path).open(resume=True)
 
-    def test_what_a_kill_left_after_the_release_goes(self, tmp_path):
-        self.finished(tmp_path).close(is_done=False)
-        self.folder(tmp_path).tidy()
-        assert list(tmp_path.iterdir()) == []
+    def test_after_a_kill_between_release_and_report_the_report_gets_its_name_and_the_rest_goes(self, tmp_path):
+        folder = self.finished(tmp_path)
+        (folder.path / "waiting.json").write_text("report")
+        folder.close(is_done=False)
+        report = tmp_path / "report.json"
+        self.folder(tmp_path).tidy({"waiting.json": report, "never.html": tmp_path / "page.html"})
+        assert list(tmp_path.iterdir()) == [report]
+        assert report.read_text() == "report"
 
 
 def documents(home):

@@ -64,6 +64,18 @@ class JobFolder:
             CallerError: another run is writing the same result.
             InstallationError: the folder cannot be made or written.
         """
+        self._take()
+        if not (resume and self._is_same_request()):
+            shutil.rmtree(self.path, ignore_errors=True)
+        try:
+            with publishing(self.path / "job.json") as draft:
+                self.path.mkdir(exist_ok=True)
+                draft.write_text(json.dumps(self._request, indent=1, sort_keys=True))
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _take(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
@@ -76,15 +88,6 @@ class JobFolder:
                 f"The output folder {self.output.parent} cannot be written: {error.strerror or error}.",
                 advice="Choose another with -o, or ask for permission.",
             ) from error
-        if not (resume and self._is_same_request()):
-            shutil.rmtree(self.path, ignore_errors=True)
-        try:
-            with publishing(self.path / "job.json") as draft:
-                self.path.mkdir(exist_ok=True)
-                draft.write_text(json.dumps(self._request, indent=1, sort_keys=True))
-        except BaseException:
-            self._lock.release()
-            raise
 
     def close(self, *, is_done: bool) -> None:
         """Unlock; a finished job leaves nothing but its result."""
@@ -95,10 +98,17 @@ class JobFolder:
             Path(self._lock.lock_file).unlink(missing_ok=True)
             self._remove_if_empty(self.path.parent)
 
-    def tidy(self) -> None:
-        """Remove what a kill left after the result had got its name."""
+    def tidy(self, waiting: Mapping[str, Path]) -> None:
+        """End what a kill cut short after the result had got its name: what waited gets its own, and the rest goes.
+
+        Args:
+            waiting: names in this folder, and the names that they shall have.
+        """
         if self.path.exists():
-            self.open(resume=False)
+            self._take()
+            for name, target in waiting.items():
+                if (self.path / name).exists() and not target.exists():
+                    shutil.move(self.path / name, target)
             self.close(is_done=True)
 
     def discard(self) -> None:

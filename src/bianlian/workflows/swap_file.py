@@ -63,7 +63,11 @@ def is_done(job: FileSwap, file: Path, output: Path) -> bool:
     digest = sha256_of(output)
     job_id = job_id_of(job, sha256_of(file))
     if any(made.sha256 == digest and made.job_id == job_id for made in job.house.registry.outputs()):
-        JobFolder(output=output, job_id=job_id, request={}).tidy()
+        reports = (named_beside(output, suffix) for suffix in (JSON_SUFFIX, PAGE_SUFFIX))
+        waiting = {report.name: report for report in reports}
+        if job.patches:
+            waiting[PATCHES] = job.patches / output.name
+        JobFolder(output=output, job_id=job_id, request={}).tidy(waiting)
         return True
     raise CallerError(
         f"{output} exists already and is not the result of this request.",
