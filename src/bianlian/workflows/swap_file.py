@@ -137,21 +137,15 @@ def naming_changes(source: SourceInfo, folder: JobFolder) -> Generator[None]:
 
 def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Stopwatch) -> tuple[str, ...]:
     house, source = job.house, permitted.source
-    reporter.begin("track")
-    album = Album()
-    track = track_footage(house, source, reporter, album=album)
-    reporter.frames = track.info.frame_count
-    require_persons(track, source, tuple(job.players))
-    give_back()
-    reporter.begin("study")
+    track, render = _studied(permitted, job, reporter)
     house.registry.issue(permitted.job_id, key_id=house.code_book().key_id, now=house.clock())
     sealing = sealing_of(permitted, job, track)
-    render = prepared(permitted, job, track, album)
     _note_opening_label(permitted, job)
     if job.patches:
         job.patches.mkdir(parents=True, exist_ok=True)
         patches = Patches(folder.path / PATCHES, sealing.label, house.donors.installation, language=job.style.language)
         render = replace(render, patches=patches)
+    give_back()
     draft, dropped = _draw(render, sealing, track, folder, job.crew, reporter)
     give_back()
     reporter.begin("seal")
@@ -183,6 +177,18 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Stopw
         released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=seen.prints))
         beside.publish()
     return (*dropped, *told(summaries))
+
+
+def _studied(permitted: Permitted, job: FileSwap, reporter: Stopwatch) -> tuple[TrackReader, Render]:
+    """Who is to be seen where, and all that drawing needs to know."""
+    album = Album()
+    reporter.begin("track")
+    track = track_footage(job.house, permitted.source, reporter, album=album)
+    reporter.frames = track.info.frame_count
+    require_persons(track, permitted.source, tuple(job.players))
+    give_back()
+    reporter.begin("study")
+    return track, prepared(permitted, job, track, album)
 
 
 def _note_opening_label(permitted: Permitted, job: FileSwap) -> None:
