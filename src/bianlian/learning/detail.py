@@ -20,6 +20,8 @@ _GRAIN = 0.005
 at twice this a pixel's misplacement costs more than sharpness gains (docs/engine.md)."""
 _OPENINGS = 0.3
 """How much of the grain is replaced in the eyes and the mouth, where it does not stay in its place."""
+_RIM = 0.016
+"""Share of the side that is left out beside what a frame does not show: an outline is sharp, but it is no skin."""
 _CENTRES, _REACH = (0.16, 0.5, 0.84), 0.35
 """The thirds, across the template: where each counts most, and how far from there it starts to count little."""
 _STEEP = 4
@@ -40,9 +42,10 @@ def with_detail(mean: F32, textures: F32, seen: F32, still: F32, space: FaceSpac
 
     `still` (N, 0..1) says how free of expression each is. Where none of the chosen was `seen` (NxSxS) the mean stays.
     """
-    spread = _GRAIN * len(mean)
+    spread, rim = _GRAIN * len(mean), 2 * round(_RIM * len(mean)) + 1
+    seen = np.stack([cv2.erode(part, np.ones((rim, rim))) for part in seen])
     energies = [(_grain(texture) ** 2).sum(axis=2) for texture in textures]
-    fine, total, shown = np.zeros_like(mean), np.full_like(seen[0], 1e-9), np.zeros_like(seen[0])
+    fine, total, shown = np.zeros_like(mean), np.full_like(seen[0], 1e-12), np.zeros_like(seen[0])
     for third in _thirds(space):
         views = seen**2 * third
         best = int(np.argmax([_worth(*view) for view in zip(views, energies, still, strict=True)]))
