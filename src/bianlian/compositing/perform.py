@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -93,6 +93,19 @@ class Role:
             ),
             key=lambda finding: finding[0],
         )
+
+
+def at_side(appearance: Appearance, side: int) -> Appearance:
+    """The same appearance with textures of `side` x `side`."""
+    if side == appearance.side:
+        return appearance
+    way = cv2.INTER_AREA if side < appearance.side else cv2.INTER_LINEAR
+    mean, *basis = (
+        cv2.resize(picture.astype(np.float32), (side, side), interpolation=way)
+        for picture in (appearance.mean, *appearance.basis)
+    )
+    rounded = np.rint(np.array(basis).reshape(-1, side, side, 3)).astype(np.int8)
+    return replace(appearance, mean=mean, basis=rounded)
 
 
 def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) -> Role:

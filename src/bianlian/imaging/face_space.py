@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -11,13 +11,18 @@ import numpy as np
 from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
 from bianlian.imaging.mesh import I32, facing, interpolated
 from bianlian.imaging.shape import F64, expression_basis, seam_weights
-from bianlian.imaging.template import MOUTH, Template, build_template, filled, openings
+from bianlian.imaging.template import MOUTH, Template, build_template, filled, openings, resized
 from bianlian.records.arrays import F32
 
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 _LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 
 SMALL = 2 * COARSE
+SIDE, LARGE_SIDE = 256, 512
+"""Texels along an edge of the template, for ordinary faces and for large ones."""
+_LARGE = 360.0
+"""Pixels of height from which a face is large: 256 texels then hold less than its picture does. 768 texels hold hardly more than
+512 of a face 590 pixels high (docs/engine.md)."""
 _LIP_EDGE = 0.006
 """Width, as a share of the template, over which lips pass into what is between them."""
 _EDGE = 0.01
@@ -64,6 +69,13 @@ class FaceSpace:
     front: float
     """Sign of a triangle's area when it faces the camera."""
 
+    def at(self, side: int) -> FaceSpace:
+        """The same with a template of `side` texels."""
+        if side == self.template.side:
+            return self
+        template = resized(self.template, side)
+        return replace(self, template=template, mouth=_mouth(template))
+
     def at_vertices(self, texture: F32) -> F32:
         """468: a square texture (any size, one channel) at the vertices."""
         where = self.template.uv * np.float32(len(texture) / self.template.side)
@@ -84,7 +96,12 @@ class FaceSpace:
         return cv2.merge((across, down)), matte * np.maximum(2 * inside - 1, 0)
 
 
-def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:
+def side_for(height: float) -> int:
+    """Texels along the template's edge for faces of this height, pixels."""
+    return LARGE_SIDE if height >= _LARGE else SIDE
+
+
+def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
     """The face space of `side` texels."""
     template, small = (build_template(mesh.uv, mesh.triangles, texels) for texels in (side, SMALL))
     canonical = mesh.vertices.astype(np.float64) * (1.0, -1.0, -1.0)
@@ -99,10 +116,14 @@ def build_face_space(mesh: Mesh, *, side: int = 256) -> FaceSpace:
         beard=beard,
         rim=rim,
         skin=_skin(template, share),
-        mouth=cv2.GaussianBlur(filled(template, MOUTH), (0, 0), _LIP_EDGE * side),
+        mouth=_mouth(template),
         light=light_basis(canonical.astype(np.float32), mesh.triangles, template),
         front=float(np.sign(np.median(template.areas))),
     )
+
+
+def _mouth(template: Template) -> F32:
+    return cv2.GaussianBlur(filled(template, MOUTH), (0, 0), _LIP_EDGE * template.side)
 
 
 def _skin(template: Template, share: F64) -> F32:

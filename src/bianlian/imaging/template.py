@@ -107,7 +107,15 @@ def _harmonic(fixed: dict[int, float], flat: npt.NDArray[np.float64], triangles:
 
 def build_template(uv: F32, triangles: I32, side: int) -> Template:
     """The template of `side` texels from the canonical mesh's `uv` (468x2, 0..1) and triangles."""
-    layout = open_layout(uv, triangles) * (side - 1)
+    return _laid_out(open_layout(uv, triangles) * np.float32(side - 1), triangles, side)
+
+
+def resized(template: Template, side: int) -> Template:
+    """The same layout at another size."""
+    return _laid_out(template.uv * np.float32((side - 1) / (template.side - 1)), template.triangles, side)
+
+
+def _laid_out(layout: F32, triangles: I32, side: int) -> Template:
     flat = np.concatenate([layout, np.zeros((len(layout), 1), np.float32)], axis=1)
     numbers = np.arange(len(triangles), dtype=np.float32)
     exploded = flat[triangles.ravel()]
@@ -121,7 +129,7 @@ def build_template(uv: F32, triangles: I32, side: int) -> Template:
     filled = drawn[inside][nearest - 1]
     corners, shares = triangles[np.rint(filled[..., 0]).astype(int)], filled[..., 1:]
     return Template(
-        side=side, uv=layout.astype(np.float32), triangles=triangles, corners=corners, shares=shares, inside=inside,
+        side=side, uv=layout, triangles=triangles, corners=corners, shares=shares, inside=inside,
         areas=facing(layout, triangles),
     )  # fmt: skip
 

@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from bianlian.compositing.perform import at_side
 from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast
 from bianlian.donors.papers import TEMPLATE
 from bianlian.donors.performer import Production
 from bianlian.donors.roll import Donor
 from bianlian.errors import NothingToSwap
-from bianlian.imaging.face_space import FaceSpace
+from bianlian.imaging.face_space import FaceSpace, side_for
 from bianlian.marking.label import LabelStyle, plan_label
 from bianlian.marking.watermark.embedder import FaceWatermark
 from bianlian.media.encode import EncodeSettings
@@ -35,7 +36,7 @@ from bianlian.workflows.house import House
 from bianlian.workflows.learn import appearance_of
 from bianlian.workflows.render import Crew, Render
 from bianlian.workflows.sealing import Sealing
-from bianlian.workflows.tracks import sampled_faces
+from bianlian.workflows.tracks import sampled_faces, typical_height
 
 AMPLE_FACE_PX, AMPLE_SECONDS = 160.0, 3
 """A face of this height for this long always gives its mark back from an unharmed file (docs/watermark.md)."""
@@ -184,13 +185,20 @@ def require_persons(track: TrackReader, source: SourceInfo, persons: Sequence[in
         )
 
 
+def drawing_side(track: TrackReader, appearances: Mapping[int, Appearance]) -> int:
+    """Texels along the template's edge that serve both what was learnt and the size of the faces in the footage."""
+    return min(max(one.side for one in appearances.values()), side_for(typical_height(track, tuple(appearances))))
+
+
 def prepared(permitted: Permitted, job: FileSwap, track: TrackReader, album: Album | None = None) -> Render:
     """Study the performers, find the label's place, and lay out what every chunk is drawn with."""
-    source, grants, space = permitted.source, permitted.grants, job.space()
+    source, grants = permitted.source, permitted.grants
+    appearances = {person: player.appearance for person, player in job.players.items()}
+    space = job.space().at(drawing_side(track, appearances))
     casts = {
         person: Cast(
             grant=grants[person],
-            appearance=player.appearance,
+            appearance=at_side(player.appearance, space.template.side),
             performer=study(sampled_faces(source, track, person, album), space),
         )
         for person, player in job.players.items()

@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
+
 from bianlian.errors import UnreadableMedia
 from bianlian.media.decode import chosen, frames
 from bianlian.media.probe import require_unchanged
@@ -91,6 +93,12 @@ def borrowed_track(
         folder = Path(scratch) / "capture.track"
         stream = prefetched(passing(stream) if passing else stream)
         yield _track(house, source, stream, folder, reporter)
+
+
+def typical_height(track: TrackReader, persons: Sequence[int]) -> float:
+    """Median height of these persons' faces in pixels, 0 where they are not to be seen."""
+    shown = (one for found in track.faces(0, track.info.frame_count) for one in found if one.person in persons)
+    return float(np.median([one.face.box.height for one in shown] or [0.0]))
 
 
 def faces_of(track: TrackReader, person: int, stream: Iterable[Frame]) -> Iterator[tuple[Frame, TrackedFace]]:

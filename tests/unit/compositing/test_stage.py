@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
+from bianlian.compositing.perform import at_side
 from bianlian.compositing.performer import Performer, study
 from bianlian.compositing.stage import LEAD_IN, Cast, compose
 from bianlian.errors import ConsentRefused, InternalError
 from bianlian.imaging.colour import rgb_from_frame
+from bianlian.imaging.face_space import side_for
 from bianlian.learning.interface import Identity
 from bianlian.learning.levels import draft_learner
 from bianlian.learning.samples import collect
@@ -73,6 +75,21 @@ def test_chunks_join_to_the_same_frames() -> None:
     for whole, part in zip(composed()[begin:], tail, strict=True):
         for own, other in zip(whole.frame.planes, part.frame.planes, strict=True):
             assert np.array_equal(own, other)
+
+
+def test_a_larger_template_draws_the_same_face() -> None:
+    larger = space().at(256)
+    cast_larger = {1: replace(cast()[1], appearance=at_side(appearance(), 256))}
+    (composite,) = compose(footage()[:1], cast_larger, larger)
+    (placed,) = composed()[0].faces
+    assert np.abs(composite.faces[0].matte.astype(int) - placed.matte).mean() < 1
+    difference = composite.frame.planes[0].astype(float) - composed()[0].frame.planes[0]
+    assert np.abs(difference).max() < 40
+    assert np.abs(difference).mean() < 0.2
+
+
+def test_the_template_grows_with_the_face() -> None:
+    assert [side_for(height) for height in (40, 200, 400, 900)] == [256, 256, 512, 512]
 
 
 def test_the_skin_keeps_the_light_of_the_footage() -> None:

@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from bianlian.compositing.perform import at_side
 from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast, compose
 from bianlian.config import Settings
@@ -32,6 +33,7 @@ from bianlian.tracking.identity import IdentityModel
 from bianlian.workflows.bench.pairs import Pair, pictures_of, prepared
 from bianlian.workflows.bench.performance import seen_in
 from bianlian.workflows.bench.scores import BenchResult, clip_flicker, fidelity, fitted_psnr, low_psnr, untouched
+from bianlian.workflows.casting import drawing_side
 from bianlian.workflows.learn import appearance_of, face_space, learn
 from bianlian.workflows.tracks import sampled_faces
 
@@ -108,15 +110,15 @@ def _measured(pair: Pair, level: str, pairs: Sequence[Pair], request: BenchReque
 def _composites(pair: Pair, level: str, reporter: Reporter) -> Iterator[Composite]:
     """The result in memory, before marks and codec: what the engine alone does."""
     house, track, person = pair.house, pair.track, 1
-    space = face_space(house, reporter)
     use = Use(
         job_id=f"bench-{pair.name}-{level}", source_sha256=pair.footage.sha256, person=person, purpose="test",
         project="Bianlian demo", publication="private", regions=("worldwide",),
     )  # fmt: skip
     grant = house.donors.authorise(pair.donor.id, use, house.clock())
     appearance, _ = appearance_of(house, pair.donor, level=level, reporter=reporter)
+    space = face_space(house, reporter).at(drawing_side(track, {person: appearance}))
     performer = study(sampled_faces(pair.footage, track, person), space)
-    cast = Cast(grant=grant, appearance=appearance, performer=performer)
+    cast = Cast(grant=grant, appearance=at_side(appearance, space.template.side), performer=performer)
     total = track.info.frame_count
     paired = zip(frames(pair.footage), track.faces(0, total), strict=True)
     for done, composite in enumerate(compose(paired, {person: cast}, space), 1):
