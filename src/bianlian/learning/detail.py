@@ -42,19 +42,23 @@ def with_detail(mean: F32, textures: F32, seen: F32, still: F32, space: FaceSpac
 
     `still` (N, 0..1) says how free of expression each is. Where none of the chosen was `seen` (NxSxS) the mean stays.
     """
-    spread, rim = _GRAIN * len(mean), 2 * round(_RIM * len(mean)) + 1
-    seen = np.stack([cv2.erode(part, np.ones((rim, rim))) for part in seen])
-    energies = [(_grain(texture) ** 2).sum(axis=2) for texture in textures]
+    spread, thirds = _GRAIN * len(mean), _thirds(space)
+    worths = [_worths(texture, _safe(part), thirds) for texture, part in zip(textures, seen, strict=True)]
     fine, total, shown = np.zeros_like(mean), np.full_like(seen[0], 1e-12), np.zeros_like(seen[0])
-    for third in _thirds(space):
-        views = seen**2 * third
-        best = int(np.argmax([_worth(*view) for view in zip(views, energies, still, strict=True)]))
-        texture = follow(textures[best], smooth_flow(textures[best], mean, seen[best]))
-        weight = cv2.GaussianBlur(views[best], (0, 0), 4 * spread) ** _STEEP
+    for third, best in zip(thirds, np.argmax(np.array(worths) * still[:, None], axis=0), strict=True):
+        view = _safe(seen[best])
+        texture = follow(textures[best], smooth_flow(textures[best], mean, view))
+        weight = cv2.GaussianBlur(view**2 * third, (0, 0), 4 * spread) ** _STEEP
         fine, total = fine + weight[..., None] * _grain(texture), total + weight
-        shown = np.maximum(shown, seen[best])
+        shown = np.maximum(shown, view)
     strength = cv2.GaussianBlur(np.minimum(2 * shown, 1), (0, 0), spread) * _strength(space.template)
     return mean + strength[..., None] * (fine / total[..., None] - _grain(mean))
+
+
+def _safe(seen: F32) -> F32:
+    """What a frame shows, less a rim beside what it does not."""
+    rim = 2 * round(_RIM * len(seen)) + 1
+    return cv2.erode(seen, np.ones((rim, rim)))
 
 
 def _thirds(space: FaceSpace) -> list[F32]:
@@ -65,10 +69,12 @@ def _thirds(space: FaceSpace) -> list[F32]:
     return [inside * soft_step(np.abs(across - centre), _REACH, 0) for centre in _CENTRES]
 
 
-def _worth(view: F32, energy: F32, still: np.floating) -> float:
-    """How well a frame serves for what `view` (SxS) weighs: how squarely it shows it, how sharply, and how calm it is."""
-    area = float(view.sum())
-    return area * float(still) * float(np.sqrt((energy * view).sum() / (area + 1)))
+def _worths(texture: F32, seen: F32, thirds: list[F32]) -> list[float]:
+    """How well a frame serves for each third: how squarely and how sharply it shows it."""
+    energy = (_grain(texture) ** 2).sum(axis=2)
+    views = [seen**2 * third for third in thirds]
+    areas = [float(view.sum()) for view in views]
+    return [area * float(np.sqrt((energy * view).sum() / (area + 1))) for view, area in zip(views, areas, strict=True)]
 
 
 def _strength(template: Template) -> F32:
