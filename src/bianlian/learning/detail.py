@@ -19,7 +19,9 @@ _GRAIN = 0.005
 """Standard deviation that parts the fine from the broad, share of the template's side. A mean holds well what is broader, and
 at twice this a pixel's misplacement costs more than sharpness gains (docs/engine.md)."""
 _OPENINGS = 0.3
-"""How much of the grain is replaced in the eyes and the mouth, where it does not stay in its place."""
+"""How much of the grain is replaced in and around the eyes and the mouth, where it does not stay in its place."""
+_AROUND = 0.025
+"""How far around, share of the side: as far as lashes reach, which else are drawn on closed lids."""
 _RIM = 0.016
 """Share of the side that is left out beside what a frame does not show: an outline is sharp, but it is no skin."""
 _CENTRES, _REACH = (0.16, 0.5, 0.84), 0.35
@@ -78,11 +80,10 @@ def _worths(texture: F32, seen: F32, thirds: list[F32]) -> list[float]:
 
 
 def _strength(template: Template) -> F32:
-    """SxS: 1, and `_OPENINGS` in the eyes and the mouth."""
-    side = template.side
-    margin = round(0.0125 * side)
-    wide = cv2.dilate(openings(template), np.ones((2 * margin + 1,) * 2))
-    return 1 - np.float32(1 - _OPENINGS) * cv2.GaussianBlur(wide, (0, 0), 0.006 * side)
+    """SxS: 1, and `_OPENINGS` around the eyes and the mouth."""
+    around = 2 * round(_AROUND * template.side) + 1
+    wide = cv2.dilate(openings(template), np.ones((around, around)))
+    return 1 - np.float32(1 - _OPENINGS) * cv2.GaussianBlur(wide, (0, 0), _GRAIN * template.side)
 
 
 def _grain(texture: F32) -> F32:
