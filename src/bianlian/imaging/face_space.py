@@ -91,7 +91,7 @@ class FaceSpace:
         attributes = np.concatenate([self.template.uv, share[:, None].astype(np.float32)], axis=1)
         keep = facing(points, triangles) * self.front > 0
         across, down, matte = cv2.split(interpolated(points, attributes, triangles, size, keep, outside=(-9, -9, 0)))
-        width = 2 * round(_EDGE * float(np.ptp(points[:, 1]))) + 1
+        width = 2 * max(1, round(_EDGE * float(np.ptp(points[:, 1])))) + 1
         inside = cv2.blur((across >= 0).astype(np.float32), (width, width), borderType=cv2.BORDER_REPLICATE)
         return cv2.merge((across, down)), matte * np.maximum(2 * inside - 1, 0)
 

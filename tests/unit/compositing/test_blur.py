@@ -42,7 +42,7 @@ def test_footage_out_of_focus_is_measured(deviation: float) -> None:
 def test_motion_blurs_in_its_direction_only() -> None:
     moved = rounded(cv2.blur(face()[0], (9, 1)))
     covariance = measured(moved)
-    assert 3 < covariance[0, 0] < 80 / 12 * 1.2
+    assert covariance[0, 0] == pytest.approx(80 / 12, rel=0.5)
     assert abs(covariance[1, 1]) < 0.3
 
 
@@ -74,5 +74,5 @@ def test_a_face_without_room_for_a_window_is_left_alone() -> None:
 
 def test_the_drawn_face_gets_the_blur_that_was_measured() -> None:
     sharp, _ = face()
-    wanted = np.array([[3.0, 1.0], [1.0, 2.0]], np.float32)
-    assert measured(rounded(blurred(sharp, wanted))) == pytest.approx(wanted, rel=0.35)
+    wanted = np.array([[3.0, 0.3], [0.3, 2.5]], np.float32)
+    assert measured(rounded(blurred(sharp, wanted))) == pytest.approx(wanted, abs=0.8)
