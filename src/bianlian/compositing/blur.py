@@ -108,10 +108,11 @@ def _power(picture: F32, points: F32, trust: F32, window: F32) -> F32:
             for at, size in zip(corner, picture.shape[1::-1], strict=True)
         )
         luma = cv2.transform(picture[y : y + side, x : x + side], _LUMA)
-        packed = cv2.dft((luma - luma.mean()) * window)[
-            :, 1:-1
-        ]  # without the first and the last column: see OpenCV's packing
-        total += weight * (packed * packed).reshape(side, -1, 2).sum(axis=2)
+        packed = cv2.dft(
+            (luma - luma.mean()) * window
+        )  # see OpenCV's packing: the first and the last column stand apart
+        real, imaginary = packed[:, 1:-1:2], packed[:, 2:-1:2]
+        total += weight * (real * real + imaginary * imaginary)
     return total.ravel()
 
 
