@@ -8,9 +8,10 @@ import cv2
 import numpy as np
 
 from bianlian.compositing.change import leading
+from bianlian.compositing.eyes import whites_between
 from bianlian.compositing.performer import Performer, stray
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
-from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between
+from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, relit
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import enlarged, performance, soft_step
 from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, donor_offset, onto_performer
@@ -57,6 +58,8 @@ class Role:
     """(K, COARSE²*3): how a difference at a texel moves the coefficients, see `_gain`."""
     light: F32
     """9x3: from the donor's mean light and skin tone to the performer's, see `_common_light`."""
+    whites: F32
+    """3, see `eyes.whites_between`."""
 
     def texture(self, features: F32, change: F32, seen: F32) -> F32:
         """SxSx3 coded RGB of the donor under its mean light.
@@ -100,12 +103,15 @@ def at_side(appearance: Appearance, side: int) -> Appearance:
     if side == appearance.side:
         return appearance
     way = cv2.INTER_AREA if side < appearance.side else cv2.INTER_LINEAR
-    mean, *basis = (
-        cv2.resize(picture.astype(np.float32), (side, side), interpolation=way)
-        for picture in (appearance.mean, *appearance.basis)
-    )
-    rounded = np.rint(np.array(basis).reshape(-1, side, side, 3)).astype(np.int8)
-    return replace(appearance, mean=mean, basis=rounded)
+    scale = side / appearance.side
+
+    def resized(picture: np.ndarray) -> np.ndarray:
+        large = cv2.resize(picture.astype(np.float32), None, fx=scale, fy=scale, interpolation=way)
+        return large if picture.dtype == np.float32 else np.rint(large).astype(picture.dtype)
+
+    basis = np.array([resized(picture) for picture in appearance.basis], np.int8).reshape(-1, side, side, 3)
+    eyes = np.array([[resized(eye) for eye in pair] for pair in appearance.eyes])
+    return replace(appearance, mean=resized(appearance.mean), basis=basis, eyes=eyes)
 
 
 def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) -> Role:
@@ -127,6 +133,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         mean=mean, drawn=_usual(appearance, performer, mean), coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),
         share=_share(coarse(appearance.mean) * factor(space.light, light), performer.reference, space), light=light,
+        whites=whites_between(relit(mean, space.light, light), performer.usual, space),
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from bianlian.compositing.grain import grain_over, roughness
 from bianlian.errors import NothingToSwap, UnreadableMedia
 from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
+from bianlian.imaging.lids import lids, usual_openings
 from bianlian.imaging.light import COARSE, coarse, factor, light_between, relit
 from bianlian.imaging.performance import enlarged
 from bianlian.imaging.shape import at_rest, neutral_shape, resting_expression
@@ -20,10 +21,10 @@ from bianlian.records.arrays import F32, frozen
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
-FORMAT, VERSION = "bianlian-performer", 4
+FORMAT, VERSION = "bianlian-performer", 5
 _LIVELY = 4
 """How much more the variance of an expression counts than its mean. At 4 the bench pairs change by at most .01 dB."""
-_ARRAYS = ("neutral", "known", "rest", "reference", "tolerance", "usual", "grain", "habit", "liveliness")
+_ARRAYS = ("neutral", "known", "rest", "reference", "tolerance", "usual", "grain", "habit", "liveliness", "open")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,14 +49,20 @@ class Performer:
     """51: the mean expression above rest."""
     liveliness: F32
     """51: its standard deviation."""
+    open: F32
+    """2: how far the eyes are usually open, see `lids.usual_openings`."""
 
     def __post_init__(self) -> None:
         for name, shape in (
             ("neutral", (468, 3)), ("known", (468,)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)),
             ("tolerance", (COARSE, COARSE)), ("usual", (SMALL, SMALL, 3)), ("grain", (2,)),
-            ("habit", (51,)), ("liveliness", (51,)),
+            ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)),
         ):  # fmt: skip
             object.__setattr__(self, name, frozen(getattr(self, name), name, shape, np.float32))
+
+    def look(self, points: F32) -> F32:
+        """4: `lids.lids` of the landmarks of this performer in a frame, openings in usual ones."""
+        return lids(points) / np.append(np.ones(2, np.float32), self.open)
 
     def stillness(self) -> float:
         """0..1: how far the `usual` look is one expression and not a mean over many; 1 for a photograph, .1 for ordinary talk."""
@@ -130,6 +137,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
     return Performer(
         neutral=neutral.astype(np.float32), known=at_rest(faces, space.expressions).astype(np.float32), rest=rest,
         reference=reference, tolerance=tolerance,
+        open=usual_openings(np.stack([lids(face.points_image) for face in faces])),
         habit=(expressions - rest).mean(axis=0), liveliness=expressions.std(axis=0),
         usual=_usual(textures, seen, lights, trust, space), grain=grain_over(rough, seen, space),
     )  # fmt: skip

@@ -16,6 +16,7 @@ import numpy as np
 
 from bianlian.compositing.blur import blur_between, blurred
 from bianlian.compositing.change import change
+from bianlian.compositing.eyes import with_eyes
 from bianlian.compositing.grain import grain
 from bianlian.compositing.matte import occlusion
 from bianlian.compositing.mouth import with_open_mouth
@@ -126,6 +127,7 @@ def _with_face(
     )  # fmt: skip
     seen = seen * (1 - enlarged(moment.hidden, SMALL))
     texture = role.texture(features, change(worn, seen, light, role.performer.usual, space), seen)
+    texture = with_eyes(texture, role.appearance, features, role.performer.look(face.points_image), role.whites, space)
     light, hidden = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, placement, role.offset)

@@ -11,7 +11,7 @@ import numpy as np
 from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
 from bianlian.imaging.mesh import I32, facing, interpolated
 from bianlian.imaging.shape import F64, expression_basis, seam_weights
-from bianlian.imaging.template import MOUTH, Template, build_template, filled, openings, resized
+from bianlian.imaging.template import EYES, MOUTH, Part, Template, build_template, filled, openings, resized
 from bianlian.records.arrays import F32
 
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
@@ -23,6 +23,8 @@ SIDE, LARGE_SIDE = 256, 512
 _LARGE = 360.0
 """Pixels of height from which a face is large: 256 texels then hold less than its picture does. 768 texels hold hardly more than
 512 of a face 590 pixels high (docs/engine.md)."""
+_LIDS, _LIDS_EDGE = 0.045, 0.012
+"""How far the lids reach beyond their edges, and the width over which they pass into the skin around; shares of the template."""
 _LIP_EDGE = 0.006
 """Width, as a share of the template, over which lips pass into what is between them."""
 _EDGE = 0.01
@@ -40,6 +42,18 @@ class Mesh(Protocol):
     def triangles(self) -> I32: ...
     @property
     def pose_weights(self) -> F32: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Eye:
+    """Where an eye lies in the template."""
+
+    part: Part
+    """What holds it, HxW."""
+    lids: F32
+    """HxW, 0..1: the eye with its lids."""
+    ball: F32
+    """HxW, 0..1: what lies between the lids."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,8 +78,12 @@ class FaceSpace:
     light: LightBasis
     skin: F32
     """COARSE x COARSE, 0..1: skin without brows, eyes, lips and the edge."""
+    lively: F32
+    """COARSE x COARSE, 0..1: lids and lips, whose look changes when they open and close."""
     mouth: F32
     """side x side, 0..1: what an open mouth shows, between the lips."""
+    eyes: tuple[Eye, Eye]
+    """The left one in the template first; parts of one size."""
     front: float
     """Sign of a triangle's area when it faces the camera."""
 
@@ -74,7 +92,7 @@ class FaceSpace:
         if side == self.template.side:
             return self
         template = resized(self.template, side)
-        return replace(self, template=template, mouth=_mouth(template))
+        return replace(self, template=template, mouth=_mouth(template), eyes=_eyes(template))
 
     def at_vertices(self, texture: F32) -> F32:
         """468: a square texture (any size, one channel) at the vertices."""
@@ -116,7 +134,9 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
         beard=beard,
         rim=rim,
         skin=_skin(template, share),
+        lively=_lively(template),
         mouth=_mouth(template),
+        eyes=_eyes(template),
         light=light_basis(canonical.astype(np.float32), mesh.triangles, template),
         front=float(np.sign(np.median(template.areas))),
     )
@@ -124,6 +144,34 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
 
 def _mouth(template: Template) -> F32:
     return cv2.GaussianBlur(filled(template, MOUTH), (0, 0), _LIP_EDGE * template.side)
+
+
+def _eyes(template: Template) -> tuple[Eye, Eye]:
+    return _eye(template, EYES[0]), _eye(template, EYES[1])
+
+
+def _eye(template: Template, outline: tuple[int, ...]) -> Eye:
+    side = template.side
+    opening = filled(template, outline)
+    reach = round(_LIDS * side)
+    lids = cv2.GaussianBlur(cv2.dilate(opening, np.ones((2 * reach + 1,) * 2)), (0, 0), _LIDS_EDGE * side)
+    part = _eye_part(template, outline)
+    return Eye(part=part, lids=lids[part], ball=cv2.GaussianBlur(opening, (0, 0), _LIP_EDGE * side)[part])
+
+
+def _eye_part(template: Template, outline: tuple[int, ...]) -> Part:
+    """Whole steps of a 128th of the template, so that a part holds the same at every size."""
+    step = template.side / 128
+    corners, one = template.uv[list(outline)] / step, template.uv[list(EYES[0])] / step
+    middle = ((corners.min(axis=0) + corners.max(axis=0)) / 2).round()
+    half = (np.ptp(one, axis=0) / 2 + 128 * (_LIDS + 3 * _LIDS_EDGE)).round()
+    (left, top), (right, bottom) = ((middle + way * half) * step for way in (-1, 1))
+    return slice(int(top), int(bottom)), slice(int(left), int(right))
+
+
+def _lively(template: Template) -> F32:
+    reach = round(_LIDS * template.side)
+    return coarse(cv2.dilate(openings(template), np.ones((2 * reach + 1,) * 2)))
 
 
 def _skin(template: Template, share: F64) -> F32:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bianlian.errors import NothingToSwap
 from bianlian.imaging.face_space import FaceSpace, plain_skin
+from bianlian.imaging.lids import lids, usual_openings
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import performance
 from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
@@ -15,7 +17,7 @@ from bianlian.imaging.template import unhidden, visibility
 from bianlian.learning.detail import weighted_mean, with_detail
 from bianlian.learning.interface import Identity, Lesson
 from bianlian.records.appearance import Appearance
-from bianlian.records.arrays import F32
+from bianlian.records.arrays import F32, U8
 from bianlian.records.face import Face
 from bianlian.records.progress import Progress, Reporter
 
@@ -56,6 +58,7 @@ class LinearLearner:
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
         mean = even_light(textures, seen, space)
         face = with_detail(mean, textures, seen, _still(features), space)
+        eyes, eyes_seen = _eyes(textures, seen, space)
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
@@ -67,6 +70,7 @@ class LinearLearner:
             neutral=neutral.astype(np.float32), rest=rest, mean=np.clip(face, 0, 1),
             basis=basis, scales=scales, centre=centre, spread=spread,
             regressor=regressor, doubt=doubt, covered=features.astype(np.float32),
+            looks=_looks(faces), eyes=eyes, eyes_seen=eyes_seen,
         )  # fmt: skip
 
 
@@ -86,6 +90,22 @@ def standard_learner(space: FaceSpace) -> LinearLearner:
 def _still(features: F32) -> F32:
     """N, 0..1: how near each of `features` (NxFEATURES) is to a face at rest, however it is turned."""
     return np.exp(-(features[:, :51] ** 2).sum(axis=1) / 2)
+
+
+def _looks(faces: Sequence[Face]) -> F32:
+    """Nx4, see `Appearance.looks`."""
+    looks = np.stack([lids(face.points_image) for face in faces])
+    looks[:, 2:] /= usual_openings(looks)
+    return looks
+
+
+def _eyes(textures: F32, seen: F32, space: FaceSpace) -> tuple[U8, F32]:
+    """(Nx2xHxWx3, Nx2), see `Appearance.eyes` and `eyes_seen`."""
+    parts = [eye.part for eye in space.eyes]
+    eyes = np.stack([[texture[part] for part in parts] for texture in textures])
+    return np.rint(255 * np.clip(eyes, 0, 1)).astype(np.uint8), np.array(
+        [[visible[part].mean() for part in parts] for visible in seen], np.float32
+    )
 
 
 def _seen(face: Face, space: FaceSpace) -> F32:

@@ -12,10 +12,10 @@ from io import BytesIO
 import numpy as np
 
 from bianlian.errors import UnreadableMedia
-from bianlian.records.arrays import F32, arrays_in, frozen
+from bianlian.records.arrays import F32, U8, arrays_in, frozen
 
 FORMAT = "bianlian-appearance"
-VERSION = 2
+VERSION = 3
 FEATURES = 57
 """What texture is predicted from: 51 expression coefficients above rest, yaw, pitch, their squares, gaze yaw and pitch."""
 _UNPACKING = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, ValueError, EOFError, RecursionError)
@@ -54,6 +54,12 @@ class Appearance:
     """K: standard deviation of a coefficient about its first guess."""
     covered: F32
     """MxFEATURES: the performances that the capture showed."""
+    looks: F32
+    """Mx4: where the eyes looked and how far they were open, see `imaging.lids`; openings in usual ones."""
+    eyes: U8
+    """Mx2xHxWx3 coded RGB under the donor's mean light: the eyes then, the template's left one first."""
+    eyes_seen: F32
+    """Mx2, 0..1: how well each was seen."""
 
     def __post_init__(self) -> None:
         side, count = self.mean.shape[0], len(self.basis)
@@ -62,7 +68,8 @@ class Appearance:
             ("basis", (count, side, side, 3), np.int8), ("scales", (count,), np.float32),
             ("centre", (FEATURES,), np.float32), ("spread", (FEATURES,), np.float32),
             ("regressor", (FEATURES + 1, count), np.float32), ("doubt", (count,), np.float32),
-            ("covered", (None, FEATURES), np.float32),
+            ("covered", (None, FEATURES), np.float32), ("looks", (len(self.covered), 4), np.float32),
+            ("eyes", (len(self.covered), 2, None, None, 3), np.uint8), ("eyes_seen", (len(self.covered), 2), np.float32),
         ):  # fmt: skip
             object.__setattr__(self, name, frozen(getattr(self, name), name, shape, dtype))
 
@@ -101,7 +108,21 @@ class Appearance:
             ) from error
 
 
-_ARRAYS = ("neutral", "rest", "mean", "basis", "scales", "centre", "spread", "regressor", "doubt", "covered")
+_ARRAYS = (
+    "neutral",
+    "rest",
+    "mean",
+    "basis",
+    "scales",
+    "centre",
+    "spread",
+    "regressor",
+    "doubt",
+    "covered",
+    "looks",
+    "eyes",
+    "eyes_seen",
+)
 
 
 def pack(header: Mapping[str, object], arrays: dict[str, np.ndarray]) -> bytes:

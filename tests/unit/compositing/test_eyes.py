@@ -1,0 +1,90 @@
+"""Eyes look where the performer looks and close when theirs do; whites stay white."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from bianlian.compositing.eyes import whites_between, with_eyes
+from bianlian.imaging.lids import lids
+from bianlian.imaging.template import EYES, LOWER_LIDS, UPPER_LIDS
+from bianlian.records.appearance import Appearance
+from bianlian.records.arrays import F32
+from tests.faces import space, tracked
+from tests.unit.compositing.test_stage import appearance
+
+SAME = np.ones(3, np.float32)
+
+
+def open_face() -> F32:
+    return tracked("demo/demo_footage.mp4", 1)[0][1].face.points_image.copy()
+
+
+def drawn(donor: Appearance, moment: int, opening: float | None = None) -> F32:
+    """The mean face with the eyes of a moment of the capture, or with those eyes opened so far."""
+    look = donor.looks[moment].copy()
+    if opening is not None:
+        look[2:] = opening
+    return with_eyes(donor.mean.copy(), donor, donor.covered[moment], look, SAME, space())
+
+
+def ball(texture: F32, eye: int) -> F32:
+    """What lies between the lids."""
+    where = space().eyes[eye]
+    return texture[where.part][where.ball > 0.9]
+
+
+@pytest.mark.parametrize("step", [-2.0, 2.0])
+def test_lids_follow_the_irises(step):
+    points = open_face()
+    moved = points.copy()
+    moved[468:, 0] += step
+    assert np.sign(lids(moved)[0] - lids(points)[0]) == np.sign(step)
+    assert np.allclose(lids(moved)[2:], lids(points)[2:])
+
+
+def test_lids_know_which_eye_closes():
+    points = open_face()
+    shut = points.copy()
+    shut[list(UPPER_LIDS[0])] = shut[list(LOWER_LIDS[0])]
+    assert lids(shut)[2] < 0.6 * lids(points)[2]
+    assert lids(shut)[3] == lids(points)[3]
+
+
+def test_a_turned_picture_changes_nothing():
+    points = open_face()
+    turned = points.copy()
+    turned[:, :2] = points[:, :2] @ np.array([[0.8, 0.6], [-0.6, 0.8]], np.float32)
+    assert np.allclose(lids(turned), lids(points), atol=1e-4)
+
+
+def test_the_eyes_of_a_moment_come_back():
+    donor = appearance()
+    lively = int(np.argmax(np.abs(donor.looks[:, 0] - np.median(donor.looks[:, 0]))))
+    for eye in range(len(EYES)):
+        real = donor.eyes[lively, eye][space().eyes[eye].ball > 0.9] / np.float32(255)
+        with_it, without = (np.abs(ball(one, eye) - real).mean() for one in (drawn(donor, lively), donor.mean))
+        assert with_it < 0.8 * without
+
+
+def test_only_eyes_and_lids_change():
+    texture = drawn(appearance(), 0)
+    elsewhere = np.ones(texture.shape[:2], bool)
+    for eye in space().eyes:
+        elsewhere[eye.part] = False
+    assert np.array_equal(texture[elsewhere], appearance().mean[elsewhere])
+
+
+def test_eyes_glide():
+    """A little more of a blink is a little change."""
+    steps = [drawn(appearance(), 0, opening) for opening in np.linspace(0.2, 1.0, 41)]
+    jumps = [np.abs(later - earlier).mean() for earlier, later in pairwise(steps)]
+    assert max(jumps) < 0.2 * np.abs(steps[-1] - steps[0]).mean()
+
+
+def test_whites_keep_their_brightness_under_another_tone():
+    donor = appearance().mean
+    assert np.allclose(whites_between(donor * np.float32(0.8), donor, space()), 1.25, atol=0.05)
+    assert np.allclose(whites_between(donor, donor, space()), 1)
