@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from bianlian.imaging.colour import threefold
 from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.light import factor
 from bianlian.imaging.performance import enlarged
@@ -41,4 +42,4 @@ def leading(change: F32, mean: F32, texture: F32, seen: F32) -> F32:
 
 
 def _broad(texture: F32, seen: F32) -> F32:
-    return cv2.GaussianBlur(texture * seen[..., None], (0, 0), _SOFT)
+    return cv2.GaussianBlur(texture * threefold(seen), (0, 0), _SOFT)

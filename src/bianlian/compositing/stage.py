@@ -23,7 +23,7 @@ from bianlian.compositing.mouth import with_open_mouth
 from bianlian.compositing.perform import Role, cast_role
 from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
-from bianlian.imaging.colour import PixelBox, planes_with_rgb, rgb_float_from_frame
+from bianlian.imaging.colour import PixelBox, planes_with_rgb, rgb_float_from_frame, threefold
 from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import enlarged
@@ -143,12 +143,12 @@ def _with_face(
     blur = blur_between(rgb, face.points_image - corner, drawn, points - corner, 1 - space.at_vertices(hidden))
     drawn = blurred(drawn, blur)
     if role.performer.grain[0] > _VISIBLE:
-        drawn += grain(inner.size, role.performer.grain, seed=(frame.index, tracked.person))[..., None]
+        drawn += threefold(grain(inner.size, role.performer.grain, seed=(frame.index, tracked.person)))
     front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)
     matte = np.rint(share * (1 - front) * np.float32(confidence * 255)).astype(np.uint8)
     change_rgb = np.clip(drawn, 0, 1, out=drawn)
     change_rgb -= rgb
-    change_rgb *= (matte.astype(np.float32) / np.float32(255))[..., None]
+    change_rgb *= threefold(matte.astype(np.float32) / np.float32(255))
     rgb += change_rgb
     placed = PlacedFace(
         person=tracked.person, donor_id=role.appearance.donor_id, left=inner.left, top=inner.top, matte=matte,
