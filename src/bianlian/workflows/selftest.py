@@ -55,8 +55,9 @@ class Speed:
         return workers * 1e3 / (sum(self.stages.values()) * WHOLE)
 
 
-WHOLE = 1.9
-"""Core time of a whole swap over that of the measured stages: 64 ms a frame over 34 (720p, one face, level standard)."""
+WHOLE = 2.3
+"""Time of both cores in a whole first swap, in which they are not always busy, over the core time of the measured stages: 89 ms a frame
+over 38 (60 s of 720p, one face, level standard)."""
 
 
 def measured_speeds(bundle: Path) -> tuple[Speed, ...]:
