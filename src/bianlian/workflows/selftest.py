@@ -56,8 +56,8 @@ class Speed:
 
 
 WHOLE = 2.3
-"""Time of both cores in a whole first swap, in which they are not always busy, over the core time of the measured stages: 89 ms a frame
-over 38 (60 s of 720p, one face, level standard)."""
+"""Time of both cores in a whole first swap, in which they are not always busy, over the core time of the measured stages:
+89 ms a frame over 38 (60 s of 720p, one face, level standard)."""
 
 
 def measured_speeds(bundle: Path) -> tuple[Speed, ...]:
