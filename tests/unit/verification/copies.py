@@ -13,9 +13,9 @@ from bianlian.records.arrays import U8
 
 
 def flipped_bit(source: Path, path: Path, needle: bytes, *, after: int = 0) -> Path:
-    """A copy with one bit changed, `after` bytes beyond the first `needle`."""
+    """A copy with one bit changed, `after` bytes beyond the last `needle`."""
     data = bytearray(source.read_bytes())
-    data[data.index(needle) + after] ^= 1
+    data[data.rindex(needle) + after] ^= 1
     path.write_bytes(bytes(data))
     return path
 

@@ -8,7 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from bianlian.marking.manifest.claim import OFFLINE, mime_type
+from bianlian.marking.manifest.claim import SETTINGS, mime_type
 from bianlian.marking.manifest.facts import CONSENT, SOURCE_LABELS, WATERMARK_ALGORITHM
 from bianlian.marking.metadata import AigcLabel, label_of
 
@@ -49,7 +49,7 @@ def read_manifest(path: Path, roots_pem: bytes) -> ManifestReading:
     import c2pa  # noqa: PLC0415
 
     trust = {"trust": {"trust_anchors": roots_pem.decode()}} if roots_pem else {}
-    context = c2pa.Context.from_dict({**OFFLINE, **trust})
+    context = c2pa.Context.from_dict({**SETTINGS, **trust})
     try:
         with path.open("rb") as file:
             reader = c2pa.Reader.try_create(mime_type(path), file, context=context)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bianlian.errors import BianlianError, InstallationError, InternalError
 from bianlian.marking.certificates import ManifestSigner
-from bianlian.marking.manifest.claim import OFFLINE, definition, footage_ingredient
+from bianlian.marking.manifest.claim import SETTINGS, definition, footage_ingredient
 from bianlian.marking.manifest.facts import ManifestFacts
 from bianlian.marking.mp4_boxes import xmp_appended
 from bianlian.marking.xmp import source_type_packet
@@ -27,7 +27,7 @@ def seal(draft: Path, sealed: Path, facts: ManifestFacts, signer: ManifestSigner
     """
     import c2pa  # noqa: PLC0415 - a 23 MB native library
 
-    context = c2pa.Context.from_dict({"builder": {"thumbnail": {"enabled": False}}, **OFFLINE})
+    context = c2pa.Context.from_dict({"builder": {"thumbnail": {"enabled": False}}, **SETTINGS})
     footage = footage_ingredient(facts)
     is_readable = footage["format"] in c2pa.Reader.get_supported_mime_types()
     claim = definition(facts, () if is_readable else (footage,))
