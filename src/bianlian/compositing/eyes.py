@@ -40,14 +40,19 @@ def with_eyes(texture: F32, appearance: Appearance, features: F32, look: F32, wh
     """
     apart = ((appearance.looks[:, :2] - look[:2]) ** 2).sum(axis=1) / _LOOK**2
     apart += ((appearance.covered[:, _POSE] - features[_POSE]) ** 2).sum(axis=1) / _TURN**2
-    for index, eye in enumerate(space.eyes):
+    for index, (eye, opened) in enumerate(zip(space.eyes, openness(look), strict=True)):
         blink = (appearance.looks[:, 2 + index] - look[2 + index]) ** 2 / _BLINK**2
-        own, opened = texture[eye.part], soft_step(look[2 + index], _SHUT, _OPEN)
+        own = texture[eye.part]
         real = _mixed(appearance.eyes[:, index], appearance.eyes_seen[:, index], apart + blink)
         shade = _broad(own, texture.shape[0]) - _broad(real, texture.shape[0])
         own += eye.lids[..., None] * (real + opened * shade - own)
         own *= 1 + opened * eye.ball[..., None] * (whites - 1)
     return texture
+
+
+def openness(look: F32) -> F32:
+    """2, 0..1: how far each eye is open, 0 where its lids are all that is to be seen."""
+    return soft_step(look[2:], _SHUT, _OPEN)
 
 
 def whites_between(donor: F32, performer: F32, space: FaceSpace) -> F32:

@@ -16,7 +16,7 @@ import numpy as np
 
 from bianlian.compositing.blur import blur_between, blurred
 from bianlian.compositing.change import change
-from bianlian.compositing.eyes import with_eyes
+from bianlian.compositing.eyes import openness, with_eyes
 from bianlian.compositing.grain import grain
 from bianlian.compositing.matte import occlusion
 from bianlian.compositing.mouth import with_open_mouth
@@ -28,7 +28,7 @@ from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import enlarged
 from bianlian.imaging.shape import drawn_points, place
-from bianlian.imaging.template import painted
+from bianlian.imaging.template import EYES, painted
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.composite import Composite, PlacedFace
@@ -127,7 +127,8 @@ def _with_face(
     )  # fmt: skip
     seen = seen * (1 - enlarged(moment.hidden, SMALL))
     texture = role.texture(features, change(worn, seen, light, role.performer.usual, space), seen)
-    texture = with_eyes(texture, role.appearance, features, role.performer.look(face.points_image), role.whites, space)
+    look = role.performer.look(face.points_image)
+    texture = with_eyes(texture, role.appearance, features, look, role.whites, space)
     light, hidden = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, placement, role.offset)
@@ -140,7 +141,10 @@ def _with_face(
     texture = relit(texture, space.light, role.light + light)
     texture = with_open_mouth(texture, rgb, face.points_image - corner, space)
     drawn = painted(texture, where, points, space.template)
-    blur = blur_between(rgb, face.points_image - corner, drawn, points - corner, 1 - space.at_vertices(hidden))
+    clear = 1 - space.at_vertices(hidden)
+    for lids, opened in zip(EYES, openness(look), strict=True):
+        clear[list(lids)] *= opened  # closed ones have no detail to tell blur by
+    blur = blur_between(rgb, face.points_image - corner, drawn, points - corner, clear)
     drawn = blurred(drawn, blur)
     if role.performer.grain[0] > _VISIBLE:
         drawn += threefold(grain(inner.size, role.performer.grain, seed=(frame.index, tracked.person)))
