@@ -16,7 +16,7 @@ from bianlian.marking.reading import read_labels
 from bianlian.media.decode import frames
 from bianlian.media.probe import describe
 from bianlian.media.stamps import stamps_of
-from bianlian.records.appearance import FEATURES, Appearance
+from bianlian.records.appearance import Appearance
 from bianlian.records.progress import Silent
 from bianlian.records.verdict import State
 from bianlian.workflows import job, render
@@ -58,10 +58,10 @@ def shows_only_the_front(stage):
     """Make it so that the donor's capture showed nothing but the front."""
     (donor,) = stage.house.donors.list()
     whole = Appearance.from_bytes(stage.house.donors.vault.read(donor.id, "appearance-draft"))
-    front = whole.covered[np.abs(whole.covered[:, YAW]) < 0.1]
-    assert front.shape[1] == FEATURES
-    assert len(front)
-    content = replace(whole, covered=front).to_bytes()
+    front = np.abs(whole.covered[:, YAW]) < 0.1
+    assert front.any()
+    kept = {name: getattr(whole, name)[front] for name in ("covered", "looks", "eyes", "eyes_seen")}
+    content = replace(whole, **kept).to_bytes()
     stage.house.donors.vault.write(donor.id, "appearance-draft", content)
 
 
