@@ -17,8 +17,8 @@ _FITS, _FOREIGN = 0.2, 0.4
 _USUAL = 1.5
 """How many times the usual deviation is let pass."""
 _AROUND, _LIKE = 4.0, 2.0
-"""Lids and lips count as hidden no more than what is around them, within this many texels, times this: they change by themselves
-when they close and open, but a hand does not end at their edges."""
+"""Eyes and lids count as hidden no more than what is around them, within this many texels, times this: they change by themselves in
+a blink, but a hand does not end at their edges."""
 _GAP = 11
 """Texels: what is narrower between two strange places belongs to them (the plain back of a hand between its edges)."""
 
@@ -32,14 +32,14 @@ def occlusion(worn: F32, seen: F32, light: F32, performer: Performer, space: Fac
     strange = stray(worn, performer.reference * factor(space.light, light)) - np.float32(_USUAL) * performer.tolerance
     strange *= seen > 0.3
     core = cv2.erode(cv2.GaussianBlur(np.maximum(strange, 0), (0, 0), 1.0), np.ones((3, 3)))
-    hidden = _as_around(soft_step(cv2.dilate(core, np.ones((7, 7))), _FITS, _FOREIGN), space.lively)
+    hidden = _as_around(soft_step(cv2.dilate(core, np.ones((7, 7))), _FITS, _FOREIGN), space.lids)
     closing = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_GAP, _GAP))
     return cv2.GaussianBlur(cv2.morphologyEx(hidden, cv2.MORPH_CLOSE, closing), (0, 0), 0.8)
 
 
-def _as_around(hidden: F32, lively: F32) -> F32:
-    still = 1 - lively
+def _as_around(hidden: F32, lids: F32) -> F32:
+    still = 1 - lids
     around = cv2.GaussianBlur(hidden * still, (0, 0), _AROUND) / np.maximum(
         cv2.GaussianBlur(still, (0, 0), _AROUND), 1e-3
     )
-    return hidden - lively * np.maximum(hidden - np.float32(_LIKE) * around, 0)
+    return hidden - lids * np.maximum(hidden - np.float32(_LIKE) * around, 0)

@@ -78,8 +78,8 @@ class FaceSpace:
     light: LightBasis
     skin: F32
     """COARSE x COARSE, 0..1: skin without brows, eyes, lips and the edge."""
-    lively: F32
-    """COARSE x COARSE, 0..1: lids and lips, whose look changes when they open and close."""
+    lids: F32
+    """COARSE x COARSE, 0..1: eyes and lids, whose look changes in a blink."""
     mouth: F32
     """side x side, 0..1: what an open mouth shows, between the lips."""
     eyes: tuple[Eye, Eye]
@@ -134,7 +134,7 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
         beard=beard,
         rim=rim,
         skin=_skin(template, share),
-        lively=_lively(template),
+        lids=_lids(template),
         mouth=_mouth(template),
         eyes=_eyes(template),
         light=light_basis(canonical.astype(np.float32), mesh.triangles, template),
@@ -169,9 +169,9 @@ def _eye_part(template: Template, outline: tuple[int, ...]) -> Part:
     return slice(int(top), int(bottom)), slice(int(left), int(right))
 
 
-def _lively(template: Template) -> F32:
+def _lids(template: Template) -> F32:
     reach = round(_LIDS * template.side)
-    return coarse(cv2.dilate(openings(template), np.ones((2 * reach + 1,) * 2)))
+    return coarse(cv2.dilate(filled(template, *EYES), np.ones((2 * reach + 1,) * 2)))
 
 
 def _skin(template: Template, share: F64) -> F32:

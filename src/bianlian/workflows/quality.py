@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import islice
@@ -258,12 +257,11 @@ class _Clip:
 def _runs(
     reader: TrackReader, places: Sequence[int], clips: tuple[_Clip, _Clip]
 ) -> Iterator[tuple[int, list[Frame], list[Frame]]]:
-    """Each place with the frames there of both clips, which are decoded side by side."""
+    """Each place with the frames there of both clips."""
     for first in places:
         instants = list(reader.instants(first, min(first + RUN_FRAMES, reader.info.frame_count)))
-        with ThreadPoolExecutor(len(clips)) as pool:
-            before, after = (pool.submit(clip.run, instants, first) for clip in clips)
-        yield first, before.result(), after.result()
+        before, after = (clip.run(instants, first) for clip in clips)
+        yield first, before, after
 
 
 def _stamps(clip: SourceInfo) -> Stamps:
