@@ -17,8 +17,8 @@ _FITS, _FOREIGN = 0.2, 0.4
 _USUAL = 1.5
 """How many times the usual deviation is let pass."""
 _AROUND, _LIKE = 4.0, 2.0
-"""Eyes and lids count as hidden no more than what is around them, within this many texels, times this: they change by themselves in
-a blink, but a hand does not end at their edges."""
+"""Eyes and lids count as hidden no more than what is around them, within this many texels, times this: they change by themselves
+in a blink, but a hand does not end at their edges."""
 _GAP = 11
 """Texels: what is narrower between two strange places belongs to them (the plain back of a hand between its edges)."""
 
