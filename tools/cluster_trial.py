@@ -4,7 +4,7 @@
     cluster_trial.py --home HOME --donor NAME --performer performer.toml CLIP [--workers 1 2] [--kill]
 
 HOME holds an enrolled and learnt donor; it is copied, never changed. Each worker is a Ray node of its own with one core. With
---kill one node is killed (-9) after the first chunk, and the swap must still give the same packets. Exit 1: it did not.
+--kill one node at work is killed (-9) after the first chunk, and the swap must still give the same packets. Exit 1: it did not.
 """
 
 from __future__ import annotations
@@ -161,13 +161,22 @@ def finished(running: subprocess.Popen[str]) -> str:
     return said
 
 
+def is_drawing(process: int) -> bool:
+    """Ray writes over its workers' command lines what they are doing."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::Worker.draw")
+    return False
+
+
 def kill_at_work(cluster: LocalCluster, folder: Path, running: subprocess.Popen[str]) -> None:
-    """Kill the first node once a chunk has come home."""
+    """Once a chunk has come home, kill a node that is drawing another; an idle one might not be missed."""
     while running.poll() is None:
         if any(folder.glob("out/.bianlian/*/chunk-*.sha256")):
-            kill_tree(cluster.nodes[0].pid)
-            return
-        time.sleep(0.05)
+            for node in cluster.nodes:
+                if any(map(is_drawing, descendants(node.pid))):
+                    kill_tree(node.pid)
+                    return
+        time.sleep(0.02)
 
 
 def on_cluster(trial: Trial, folder: Path, workers: int, *, kill: bool) -> tuple[Path, str]:

@@ -25,6 +25,8 @@ _INSIDE, _WHITE = 0.9, 3
 """What of an eye surely lies between the lids, and the part of that, one in so many, that is white in a usual look."""
 _WHITEST = 0.7, 1.6
 _DARK = np.float32(0.02)
+_UNSEEN = np.float32(0.001)
+"""What an eye that was not seen counts at least, and its share of the mix: where nothing better is known, there must be an eye."""
 _FINE = 0.012
 """Standard deviation, share of the template's side, of what counts as a shade."""
 _POSE = slice(51, 53)
@@ -75,10 +77,11 @@ def _mixed(patches: U8, seen: F32, apart: F32) -> F32:
 
     The first that is left out gives the weight that counts as nothing, so that none comes or goes at once.
     """
-    weights = seen * np.exp((apart.min() - apart) / 2)
-    least = np.sort(weights)[-_MOMENTS - 1] if len(weights) > _MOMENTS else 0
-    near = np.flatnonzero(weights > least)
-    shares = weights[near] - least
+    weights = np.maximum(seen, _UNSEEN) * np.exp((apart.min() - apart) / 2)
+    order = np.argsort(-weights, kind="stable")
+    near = order[:_MOMENTS]
+    least = weights[order[_MOMENTS]] if len(order) > _MOMENTS else 0
+    shares = weights[near] - least + _UNSEEN * weights[near]
     total = np.tensordot(shares, patches[near].astype(np.float32), 1)
     return (total / (255 * shares.sum())).astype(np.float32)
 

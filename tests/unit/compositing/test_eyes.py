@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -82,6 +83,28 @@ def test_eyes_glide():
     steps = [drawn(appearance(), 0, opening) for opening in np.linspace(0.2, 1.0, 41)]
     jumps = [np.abs(later - earlier).mean() for earlier, later in pairwise(steps)]
     assert max(jumps) < 0.2 * np.abs(steps[-1] - steps[0]).mean()
+
+
+def never_seen() -> Appearance:
+    return replace(appearance(), eyes_seen=np.zeros_like(appearance().eyes_seen))
+
+
+def moments_alike() -> Appearance:
+    donor = appearance()
+    same = np.zeros(len(donor.looks), np.int64)
+    return replace(donor, looks=donor.looks[same], covered=donor.covered[same])
+
+
+def no_moment_near() -> Appearance:
+    return replace(appearance(), looks=appearance().looks + np.float32(50) * np.arange(4, dtype=np.float32))
+
+
+@pytest.mark.parametrize("capture", [never_seen, moments_alike, no_moment_near])
+def test_there_are_eyes_whatever_the_capture_shows(capture):
+    donor = capture()
+    texture = with_eyes(donor.mean.copy(), donor, appearance().covered[0], np.ones(4, np.float32), SAME, space())
+    assert np.isfinite(texture).all()
+    assert ball(texture, 0).std() > 0.02
 
 
 def test_whites_keep_their_brightness_under_another_tone():
