@@ -26,7 +26,7 @@ _INSIDE, _WHITE = 0.9, 3
 _WHITEST = 0.7, 1.6
 _DARK = np.float32(0.02)
 _UNSEEN = np.float32(0.001)
-"""What an eye that was not seen counts at least, and its share of the mix: where nothing better is known, there must be an eye."""
+"""What an eye that was not seen counts at least, and its share of the mix: there must be an eye, though nothing better is known."""
 _FINE = 0.012
 """Standard deviation, share of the template's side, of what counts as a shade."""
 _POSE = slice(51, 53)
