@@ -16,7 +16,7 @@ from bianlian.imaging.template import LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_L
 from bianlian.records.arrays import F32
 
 _FEATURES = tuple(
-    (*upper, *lower) for upper, lower in zip((*UPPER_LIDS, UPPER_LIP), (*LOWER_LIDS, LOWER_LIP), strict=True)
+    [*upper, *lower] for upper, lower in zip((*UPPER_LIDS, UPPER_LIP), (*LOWER_LIDS, LOWER_LIP), strict=True)
 )
 _EYES = (33, 263)
 """Outer corners."""
@@ -44,7 +44,7 @@ class _Rings:
 
     window: F32
     means: F32
-    """(rings + 1) x frequencies: the mean power of each ring; the last is the corners'."""
+    """(rings + 1) x side²: from the squares of a packed spectrum, the mean power of each ring; the last is the corners'."""
     slopes: F32
     """rings x 4: how the logarithm of the power depends on gain and on the covariance's xx, xy and yy."""
 
@@ -65,9 +65,12 @@ def _rings(side: int) -> _Rings:
                 slopes.append((1.0, *(-4 * np.pi**2 * part.mean() for part in (x * x, 2 * x * y, y * y))))
     corners = radius >= 0.5
     rows.append(corners / corners.sum())
+    # OpenCV packs a spectrum: real and imaginary parts in turn, but for the first and the last column, which stand apart.
+    packed = np.zeros((len(rows), side, side), np.float32)
+    packed[:, :, 1:-1:2] = packed[:, :, 2:-1:2] = rows
     hann = np.hanning(side + 2)[1:-1]
     return _Rings(
-        window=np.outer(hann, hann).astype(np.float32), means=np.stack(rows).reshape(len(rows), -1).astype(np.float32),
+        window=np.outer(hann, hann).astype(np.float32), means=packed.reshape(len(rows), -1),
         slopes=np.array(slopes, np.float32),
     )  # fmt: skip
 
@@ -81,7 +84,7 @@ def blur_between(worn: F32, worn_points: F32, drawn: F32, drawn_points: F32, cle
     """
     apart = float(np.linalg.norm(drawn_points[_EYES[0], :2] - drawn_points[_EYES[1], :2]))
     side = next((side for side in _WINDOWS if side <= min(_REACH * apart, *drawn.shape[:2], *worn.shape[:2])), 0)
-    trust = np.array([clear[list(ring)].mean() for ring in _FEATURES], np.float32)
+    trust = np.array([clear[vertices].mean() for vertices in _FEATURES], np.float32)
     if not side or not trust.any():
         return np.zeros((2, 2), np.float32)
     rings = _rings(side)
@@ -99,20 +102,16 @@ def blur_between(worn: F32, worn_points: F32, drawn: F32, drawn_points: F32, cle
 
 
 def _power(picture: F32, points: F32, trust: F32, window: F32) -> F32:
-    """Power per frequency of the picture's luma in a window on each eye and the mouth."""
-    side, total = len(window), np.zeros((len(window), len(window) // 2 - 1), np.float32)
+    """side²: power of the picture's luma, as OpenCV packs a spectrum, in a window on each eye and the mouth."""
+    side = len(window)
+    height, width = picture.shape[:2]
+    total = np.zeros((side, side), np.float32)
     for vertices, weight in zip(_FEATURES, trust, strict=True):
-        corner = points[list(vertices), :2].mean(axis=0) - side / 2
-        x, y = (
-            int(np.clip(round(float(at)), 0, size - side))
-            for at, size in zip(corner, picture.shape[1::-1], strict=True)
-        )
+        left, top = (points[vertices, :2].mean(axis=0) - side / 2).round().astype(int)
+        x, y = min(max(left, 0), width - side), min(max(top, 0), height - side)
         luma = cv2.transform(picture[y : y + side, x : x + side], _LUMA)
-        packed = cv2.dft(
-            (luma - luma.mean()) * window
-        )  # see OpenCV's packing: the first and the last column stand apart
-        real, imaginary = packed[:, 1:-1:2], packed[:, 2:-1:2]
-        total += weight * (real * real + imaginary * imaginary)
+        spectrum = cv2.dft((luma - np.float32(cv2.mean(luma)[0])) * window)
+        total += weight * spectrum * spectrum
     return total.ravel()
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from bianlian.imaging.colour import threefold
 from bianlian.imaging.face_space import FaceSpace
+from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import soft_step
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32, U8
@@ -26,7 +28,7 @@ _INSIDE, _WHITE = 0.9, 3
 _WHITEST = 0.7, 1.6
 _DARK = np.float32(0.02)
 _UNSEEN = np.float32(0.001)
-"""What an eye that was not seen counts at least, and its share of the mix: there must be an eye, though nothing better is known."""
+"""What an eye that was not seen counts at least, and its share of the mix: there must be an eye, though none better is known."""
 _FINE = 0.012
 """Standard deviation, share of the template's side, of what counts as a shade."""
 _POSE = slice(51, 53)
@@ -45,10 +47,10 @@ def with_eyes(texture: F32, appearance: Appearance, features: F32, look: F32, wh
     for index, (eye, opened) in enumerate(zip(space.eyes, openness(look), strict=True)):
         blink = (appearance.looks[:, 2 + index] - look[2 + index]) ** 2 / _BLINK**2
         own = texture[eye.part]
-        real = _mixed(appearance.eyes[:, index], appearance.eyes_seen[:, index], apart + blink)
-        shade = _broad(own, texture.shape[0]) - _broad(real, texture.shape[0])
-        own += eye.lids[..., None] * (real + opened * shade - own)
-        own *= 1 + opened * eye.ball[..., None] * (whites - 1)
+        missing = _mixed(appearance.eyes[:, index], appearance.eyes_seen[:, index], apart + blink) - own
+        missing -= opened * cv2.GaussianBlur(missing, (0, 0), _FINE * texture.shape[0])
+        own += threefold(eye.lids) * missing
+        own *= 1 + threefold(opened * eye.ball) * (whites - 1)
     return texture
 
 
@@ -82,9 +84,4 @@ def _mixed(patches: U8, seen: F32, apart: F32) -> F32:
     near = order[:_MOMENTS]
     least = weights[order[_MOMENTS]] if len(order) > _MOMENTS else 0
     shares = weights[near] - least + _UNSEEN * weights[near]
-    total = np.tensordot(shares, patches[near].astype(np.float32), 1)
-    return (total / (255 * shares.sum())).astype(np.float32)
-
-
-def _broad(patch: F32, side: int) -> F32:
-    return cv2.GaussianBlur(patch, (0, 0), _FINE * side)
+    return combined(np.zeros(patches.shape[1:], np.float32), shares / (255 * shares.sum()), patches[near])

@@ -74,7 +74,8 @@ class Role:
         coefficients = np.clip(guess + self.gain @ wrong, self.limits[0], self.limits[1])
         texture = combined(self.appearance.mean, coefficients * self.appearance.scales, self.appearance.basis)
         small = cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
-        return texture * enlarged(leading(change, self.drawn, small, seen), side)
+        texture *= enlarged(leading(change, self.drawn, small, seen), side)
+        return texture
 
     def features(self, face: Face, rotation: F64) -> F32:
         """The performance as the donor would have given it, head turned by the performer's `rotation`."""
@@ -182,4 +183,4 @@ def _coefficients(appearance: Appearance, features: F32) -> F32:
 
 
 def _ramp(value: float, low: float, high: float) -> float:
-    return float(np.clip((value - low) / (high - low), 0, 1))
+    return min(max((value - low) / (high - low), 0.0), 1.0)

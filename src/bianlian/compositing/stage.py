@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from bianlian.compositing.blend import laid_over
 from bianlian.compositing.blur import blur_between, blurred
 from bianlian.compositing.change import change
 from bianlian.compositing.eyes import openness, with_eyes
@@ -149,11 +150,7 @@ def _with_face(
     if role.performer.grain[0] > _VISIBLE:
         drawn += threefold(grain(inner.size, role.performer.grain, seed=(frame.index, tracked.person)))
     front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)
-    matte = np.rint(share * (1 - front) * np.float32(confidence * 255)).astype(np.uint8)
-    change_rgb = np.clip(drawn, 0, 1, out=drawn)
-    change_rgb -= rgb
-    change_rgb *= threefold(matte.astype(np.float32) / np.float32(255))
-    rgb += change_rgb
+    matte = laid_over(rgb, drawn, share * (1 - front) * np.float32(confidence))
     placed = PlacedFace(
         person=tracked.person, donor_id=role.appearance.donor_id, left=inner.left, top=inner.top, matte=matte,
         points_image=np.concatenate([points, face.points_image[len(points) :]]),

@@ -7,8 +7,8 @@ import numpy as np
 from bianlian.imaging.template import EYES
 from bianlian.records.arrays import F32
 
-_IRISES = (468, 473)
-_CORNERS = ((33, 133), (362, 263))
+_IRISES, _OUTLINES = np.array((468, 473)), np.array(EYES)
+_CORNERS = np.array(((33, 133), (362, 263)))
 """Of each eye, the corner on the left of an upright face and the one on its right."""
 _NARROWEST = 0.15
 """The least that a person's usual opening can be: somebody may blink in a photograph."""
@@ -20,16 +20,13 @@ def lids(points: F32) -> F32:
     Where the irises lie between the corners of their eyes, across (right in the picture) and down, mean of both; the openings of
     the eye on the left and of the one on the right of a face seen from the front.
     """
-    across_down = np.zeros(2)
-    openings: list[float] = []
-    for outline, corners, iris in zip(EYES, _CORNERS, _IRISES, strict=True):
-        left, right = points[list(corners), :2].astype(np.float64)
-        width = float(np.hypot(*(right - left)))
-        axis = (right - left) / width
-        frame = np.stack([axis, (-axis[1], axis[0])]) / width
-        across_down += frame @ (points[iris, :2] - (left + right) / 2) / 2
-        openings.append(np.ptp((points[list(outline), :2] - left) @ frame[1]))
-    return np.array([*across_down, *openings], np.float32)
+    plane = points[:, :2].astype(np.float64) @ (1, 1j)
+    left, right = plane[_CORNERS].T
+    # A complex number's product with the conjugate of a direction is its part along it and, times i, across it.
+    along = np.conj(right - left) / np.abs(right - left) ** 2
+    looks = ((plane[_IRISES] - (left + right) / 2) * along).mean()
+    openings = np.ptp(((plane[_OUTLINES] - left[:, None]) * along[:, None]).imag, axis=1)
+    return np.array([looks.real, looks.imag, *openings], np.float32)
 
 
 def usual_openings(pairs: F32) -> F32:

@@ -9,6 +9,10 @@ import numpy.typing as npt
 from bianlian.records.arrays import F32
 
 I32 = npt.NDArray[np.int32]
+Bytes = npt.NDArray[np.int8] | npt.NDArray[np.uint8]
+
+_SLACK = np.float32(1e-5)
+"""Share of a triangle by which a pixel may lie beside it and still belong to it, so that none is missed between two."""
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
@@ -17,10 +21,7 @@ def _raster(
 ) -> None:  # pragma: no cover - compiled
     height, width, channels = values.shape
     depth = np.full((height, width), np.inf, np.float32)
-    for y in range(height):
-        for x in range(width):
-            for k in range(channels):
-                values[y, x, k] = outside[k]
+    values[:] = outside
     for number in range(triangles.shape[0]):
         if not keep[number]:
             continue
@@ -31,14 +32,23 @@ def _raster(
             continue
         left, right = max(0, int(np.ceil(min(ax, bx, cx)))), min(width - 1, int(np.floor(max(ax, bx, cx))))
         top, bottom = max(0, int(np.ceil(min(ay, by, cy)))), min(height - 1, int(np.floor(max(ay, by, cy))))
-        inverse = 1.0 / area
+        inverse = np.float32(1) / area
+        across_u, across_v = (by - cy) * inverse, (cy - ay) * inverse
         for y in range(top, bottom + 1):
-            for x in range(left, right + 1):
-                u = ((bx - x) * (cy - y) - (cx - x) * (by - y)) * inverse
-                v = ((cx - x) * (ay - y) - (ax - x) * (cy - y)) * inverse
-                w = 1.0 - u - v
-                if u < -1e-5 or v < -1e-5 or w < -1e-5:
-                    continue
+            # Barycentric coordinates along a row are straight lines; the row's span is where none of them is negative.
+            first_u, first_v = (bx * (cy - y) - cx * (by - y)) * inverse, (cx * (ay - y) - ax * (cy - y)) * inverse
+            start, stop = np.float32(left), np.float32(right)
+            lines = ((first_u, across_u), (first_v, across_v), (1 - first_u - first_v, -across_u - across_v))
+            for first, across in lines:
+                if across > 1e-9:
+                    start = max(start, (-_SLACK - first) / across)
+                elif across < -1e-9:
+                    stop = min(stop, (-_SLACK - first) / across)
+                elif first < -_SLACK:
+                    stop = start - 1
+            for x in range(int(np.ceil(start)), int(np.floor(stop)) + 1):
+                u, v = first_u + across_u * x, first_v + across_v * x
+                w = 1 - u - v
                 z = u * points[a, 2] + v * points[b, 2] + w * points[c, 2]
                 if z < depth[y, x]:
                     depth[y, x] = z
@@ -56,7 +66,7 @@ def _spread(corners: I32, shares: F32, values: F32, spread: F32) -> None:  # pra
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
-def _combine(weights: F32, rows: npt.NDArray[np.int8], total: F32) -> None:  # pragma: no cover - compiled
+def _combine(weights: F32, rows: Bytes, total: F32) -> None:  # pragma: no cover - compiled
     block = 4096  # of the total: stays in the first cache while every row passes
     for start in range(0, total.size, block):
         part = total[start : start + block]
@@ -66,7 +76,7 @@ def _combine(weights: F32, rows: npt.NDArray[np.int8], total: F32) -> None:  # p
                 part[i] += weight * np.float32(row[i])
 
 
-def combined(mean: F32, weights: npt.NDArray[np.floating], rows: npt.NDArray[np.int8]) -> F32:
+def combined(mean: F32, weights: npt.NDArray[np.floating], rows: Bytes) -> F32:
     """`mean` (any shape) plus its variations (K of that shape) by their weights (K), which stay small integers in memory."""
     total = mean.copy()
     _combine(weights.astype(np.float32), rows.reshape(len(weights), total.size), total.reshape(-1))
@@ -81,11 +91,16 @@ def spread_over(corners: I32, shares: F32, values: F32) -> F32:
     return spread
 
 
-def facing(points: F32, triangles: I32) -> F32:
+@numba.njit(cache=True, nogil=True)
+def facing(points: F32, triangles: I32) -> F32:  # pragma: no cover - compiled
     """Signed area of each triangle in the plane (N), half pixels² of the first two coordinates; sign tells the side."""
-    first, second, third = (points[triangles[:, k], :2] for k in range(3))
-    one, two = second - first, third - first
-    return (one[:, 0] * two[:, 1] - one[:, 1] * two[:, 0]).astype(np.float32)
+    areas = np.empty(len(triangles), np.float32)
+    for number in range(len(triangles)):
+        a, b, c = triangles[number]
+        one_x, one_y = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1]
+        two_x, two_y = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1]
+        areas[number] = one_x * two_y - one_y * two_x
+    return areas
 
 
 def interpolated(

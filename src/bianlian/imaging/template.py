@@ -30,8 +30,9 @@ OVAL = (
 )  # fmt: skip
 _SAME = 0.04
 """Template distance, share of the side, up to which two texels count as the same part of the face."""
-_COARSER = 1.6
-"""How much coarser a picture may be sampled than it is before it is shrunk first."""
+_FINER = 0.1
+"""How much of a pixel what is sampled may be coarser than half way to the next whole number of its pixels before it is shrunk by
+that number first. Whole numbers are three times as fast."""
 _NOSE = (1, 2, 4, 5, 6, 19, 94, 168, 195, 197)
 
 
@@ -152,8 +153,8 @@ def unwrap(picture: npt.NDArray[np.generic], points: F32, template: Template) ->
 
     A face that is much larger than the template is shrunk first, so that texels are means and not samples.
     """
-    where, scale = template.coordinates(points), _enlargement(points, template)
-    return _sampled(picture, where, 1 / scale if scale > _COARSER else 1.0)
+    step = max(1, round(_enlargement(points, template) - _FINER))
+    return _sampled(picture, template.coordinates(points), min(step, *picture.shape[:2]))
 
 
 def painted(texture: F32, where: F32, points: F32, template: Template) -> F32:
@@ -161,8 +162,8 @@ def painted(texture: F32, where: F32, points: F32, template: Template) -> F32:
 
     A face that is much smaller than the template gets a smaller texture, so that its pixels are means and not samples.
     """
-    scale = _enlargement(points, template)
-    return _sampled(texture, where, scale if scale < 1 / _COARSER else 1.0).astype(np.float32)
+    step = max(1, round(1 / max(_enlargement(points, template), 1e-3) - _FINER))
+    return _sampled(texture, where, min(step, len(texture))).astype(np.float32)
 
 
 def _enlargement(points: F32, template: Template) -> float:
@@ -171,11 +172,12 @@ def _enlargement(points: F32, template: Template) -> float:
     return float(np.sqrt(np.median(areas)))
 
 
-def _sampled(picture: npt.NDArray[np.generic], where: F32, scale: float) -> npt.NDArray[np.generic]:
-    """`picture`, first brought to `scale`, at the coordinates `where` of its full size."""
-    if scale != 1:
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        where = (where + 0.5) * np.float32(scale) - 0.5
+def _sampled(picture: npt.NDArray[np.generic], where: F32, step: int) -> npt.NDArray[np.generic]:
+    """`picture` at the coordinates `where`, means over `step` x `step` pixels where its own are too fine."""
+    if step > 1:
+        height, width = (size // step for size in picture.shape[:2])
+        picture = cv2.resize(picture[: height * step, : width * step], (width, height), interpolation=cv2.INTER_AREA)
+        where = (where + np.float32(0.5)) / np.float32(step) - np.float32(0.5)
     return cv2.remap(picture, where, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
