@@ -21,7 +21,10 @@ def _raster(
 ) -> None:  # pragma: no cover - compiled
     height, width, channels = values.shape
     depth = np.full((height, width), np.inf, np.float32)
-    values[:] = outside
+    for y in range(height):
+        for x in range(width):
+            for k in range(channels):
+                values[y, x, k] = outside[k]
     for number in range(triangles.shape[0]):
         if not keep[number]:
             continue

@@ -93,48 +93,35 @@ def fit_pose(shape: F64, points: F64, weights: F64, rotation: F64, *, rounds: in
     """Scaled-orthographic pose of `shape` (Nx3) that brings it to `points` (Nx2), Gauss-Newton from `rotation`."""
     weights = weights / weights.sum()
     middle, centre = weights @ shape, weights @ points
-    scale, rotation = _posed(shape - middle, points - centre, weights, rotation, rounds)
+    local, target, scale = shape - middle, points - centre, 1.0
+    for _ in range(rounds):
+        normal, wrong = 1e-9 * np.eye(4), np.zeros(4)
+        scale = _gauss_newton(local @ rotation.T, target, weights, normal, wrong)
+        rotation = cv2.Rodrigues(np.linalg.solve(normal, wrong)[:3])[0] @ rotation
     return Placement(scale=scale, rotation=rotation, shift=centre - scale * (rotation @ middle)[:2])
 
 
 @numba.njit(cache=True, nogil=True)
-def _posed(
-    shape: F64, target: F64, weights: F64, rotation: F64, rounds: int
-) -> tuple[float, F64]:  # pragma: no cover - compiled
-    """(scale, rotation) between a centred shape (Nx3) and centred points (Nx2)."""
-    scale = 1.0
-    for _ in range(rounds):
-        turned = shape @ rotation.T
-        along, size = 0.0, 0.0
-        for v in range(len(turned)):
-            x, y, _ = turned[v]
-            along += weights[v] * (x * target[v, 0] + y * target[v, 1])
-            size += weights[v] * (x * x + y * y)
-        scale = along / size
-        normal, wrong = 1e-9 * np.eye(4), np.zeros(4)
-        for v in range(len(turned)):
-            x, y, z = turned[v]
-            # How the two image coordinates change with a turn about x, y and z and with the scale.
-            rows = ((0.0, scale * z, -scale * y, x), (-scale * z, 0.0, scale * x, y))
-            misses = (target[v, 0] - scale * x, target[v, 1] - scale * y)
-            for row, miss in zip(rows, misses):  # noqa: B905 - the compiler knows no `strict`
-                for i in range(4):
-                    wrong[i] += weights[v] * row[i] * miss
-                    for j in range(4):
-                        normal[i, j] += weights[v] * row[i] * row[j]
-        rotation = _turn(np.linalg.solve(normal, wrong)[:3]) @ rotation
-    return scale, rotation
-
-
-@numba.njit(cache=True, nogil=True)
-def _turn(axis: npt.NDArray[np.floating]) -> F64:  # pragma: no cover - compiled
-    """3x3: the rotation by the length of `axis` about it (Rodrigues)."""
-    angle = np.sqrt(axis @ axis)
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z = axis / angle
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
+def _gauss_newton(
+    turned: F64, target: F64, weights: F64, normal: F64, wrong: F64
+) -> float:  # pragma: no cover - compiled
+    """The best scale, and in `normal` and `wrong` the equations for turns about x, y and z and for the scale; all centred."""
+    along, size = 0.0, 0.0
+    for v in range(len(turned)):
+        x, y = turned[v, 0], turned[v, 1]
+        along += weights[v] * (x * target[v, 0] + y * target[v, 1])
+        size += weights[v] * (x * x + y * y)
+    scale = along / size
+    for v in range(len(turned)):
+        x, y, z = turned[v]
+        rows = ((0.0, scale * z, -scale * y, x), (-scale * z, 0.0, scale * x, y))
+        misses = (target[v, 0] - scale * x, target[v, 1] - scale * y)
+        for row, miss in zip(rows, misses):  # noqa: B905 - the compiler knows no `strict`
+            for i in range(4):
+                wrong[i] += weights[v] * row[i] * miss
+                for j in range(4):
+                    normal[i, j] += weights[v] * row[i] * row[j]
+    return scale
 
 
 def start_rotation(face: Face) -> F64:
