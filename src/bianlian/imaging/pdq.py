@@ -24,7 +24,7 @@ def pdq(rgb: U8) -> tuple[bytes, int]:
     """Hash of an HxWx3 sRGB picture (32 bytes, first bit of the reference's hex form first) and its quality 0..100."""
     luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
     for _ in range(2):
-        luma = _box_mean(_box_mean(luma, axis=1), axis=0)
+        luma = _box_mean(luma)
     rows, columns = (((np.arange(SAMPLES) + 0.5) * length / SAMPLES).astype(int) for length in luma.shape)
     small = luma[np.ix_(rows, columns)]
     dct = _dct_rows()
@@ -38,16 +38,22 @@ def hamming(first: bytes, second: bytes) -> int:
     return (int.from_bytes(first) ^ int.from_bytes(second)).bit_count()
 
 
-def _box_mean(values: F32, axis: int) -> F32:
+def _box_mean(luma: F32) -> F32:
     """Running mean with the reference's window; at the rims over the samples that there are."""
-    length = values.shape[axis]
-    window = (length + 2 * SAMPLES - 1) // (2 * SAMPLES)
-    ahead = (window + 2) // 2 - 1
-    sums = np.concatenate([np.zeros_like(values.take([0], axis), np.float64), values.cumsum(axis, np.float64)], axis)
-    here = np.arange(length)
-    first, stop = np.maximum(here - (window - 1 - ahead), 0), np.minimum(here + ahead + 1, length)
-    counts = np.expand_dims(stop - first, 1 - axis)
-    return ((sums.take(stop, axis) - sums.take(first, axis)) / counts).astype(np.float32)
+    down, across = (-(-length // (2 * SAMPLES)) for length in luma.shape)
+    anchor = ((across - 1) // 2, (down - 1) // 2)
+
+    def sums(values: F32) -> F32:
+        return cv2.boxFilter(
+            values,
+            -1,
+            (across, down),
+            anchor=anchor,
+            normalize=False,
+            borderType=cv2.BORDER_CONSTANT | cv2.BORDER_ISOLATED,
+        )
+
+    return sums(luma) / sums(np.ones_like(luma))
 
 
 def _dct_rows() -> F32:

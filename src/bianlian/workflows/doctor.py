@@ -22,7 +22,7 @@ from bianlian.weights.store import Condition, WeightStore
 from bianlian.workflows.selftest import Speed, measured_speeds
 
 LIBRARIES = (
-    "bianlian", "ai-edge-litert", "av", "c2pa-python", "cryptography", "dlib-bin", "numba", "numpy", "nudenet",
+    "bianlian", "ai-edge-litert", "av", "c2pa-python", "cryptography", "numba", "numpy", "nudenet",
     "onnxruntime", "opencv-python-headless", "pillow", "scipy",
 )  # fmt: skip
 EXTRAS = {"cluster": ("ray",), "dev": ("pytest", "hypothesis", "ruff", "pyright", "import-linter")}

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from bianlian.errors import InstallationError
 from bianlian.records.face import EXPRESSION_NAMES, Pose
 from bianlian.tracking.gaze import gazes
-from bianlian.tracking.identity import SAME_PERSON
+from bianlian.tracking.identity import SAME_PERSON, IdentityModel
 from bianlian.tracking.landmarks import LandmarkResult, region_of_detection, region_of_landmarks
 from bianlian.tracking.quality import CoverEstimate, sharpness, size_px
 from tests.material import face_models, pictures
@@ -32,6 +33,22 @@ def acts():
 
 def pose(result: LandmarkResult) -> Pose:
     return face_models().pose.pose(result.points_image)
+
+
+def test_embeddings_are_those_of_dlib():
+    """Some of the numbers that dlib 20.0.1 gives for a made-up picture, and their length."""
+    y, x = np.mgrid[:150, :150]
+    chip = np.stack([x * y, 3 * x + y, x * x + 5 * y], axis=-1).astype(np.uint8)
+    embedding = face_models().identity.embed_chip(chip)
+    expected = [-0.07933929, 0.1204169, 0.06164555, -0.07706746, -0.16115949, -0.03501644, -0.05518676, -0.00961103]
+    assert np.allclose(embedding[:8], expected, atol=1e-5)
+    assert np.linalg.norm(embedding) == pytest.approx(1.3351021, abs=1e-5)
+
+
+def test_a_file_that_is_no_network_is_said(tmp_path):
+    (tmp_path / "model.dat").write_bytes(b"no network")
+    with pytest.raises(InstallationError, match="identity model"):
+        IdentityModel(tmp_path / "model.dat")
 
 
 def test_signs_of_the_head_pose_are_the_persons_own(acts):
