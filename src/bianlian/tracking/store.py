@@ -18,7 +18,7 @@ import json
 import zipfile
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from bianlian.errors import UnreadableMedia
 from bianlian.records.arrays import arrays_in
-from bianlian.records.face import EMBEDDING, Face, Pose, Quality, TrackedFace
+from bianlian.records.face import EMBEDDING, Box, Face, Pose, Quality, TrackedFace
 from bianlian.records.time import Instant
 from bianlian.records.track import Person, TrackInfo
 
@@ -163,6 +163,23 @@ class TrackReader:
         for index in range(max(0, first), min(stop, self.info.frame_count)):
             chunk = self._chunk(index // CHUNK)
             yield chunk.faces(index % CHUNK)
+
+    def boxes(self, persons: Collection[int] = ()) -> Iterator[Box]:
+        """The boxes of all faces of all frames, in order; of `persons` alone, if any are named."""
+        for number in range(len(self._files)):
+            chunk = self._chunk(number)
+            plane = chunk.points[np.isin(chunk.person, list(persons)) if persons else slice(None), :, :2]
+            corners = zip(plane.min(axis=1).tolist(), (plane.max(axis=1) + 1).tolist(), strict=True)
+            for (left, top), (right, bottom) in corners:
+                yield Box(left=left, top=top, right=right, bottom=bottom)
+
+    def seen(self, person: int) -> list[int]:
+        """The frames in which a person's face was seen, not only filled in."""
+        frames: list[int] = []
+        for number, start in enumerate(self._starts):
+            chunk = self._chunk(number)
+            frames += (start + chunk.frame[(chunk.person == person) & ~chunk.interpolated]).tolist()
+        return frames
 
     def instants(self, first: int, stop: int) -> Iterator[Instant]:
         """Presentation times of frames first..stop-1."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -151,23 +151,16 @@ def sealing_of(permitted: Permitted, job: FileSwap, track: TrackReader) -> Seali
 
 def _carries_watermark(source: SourceInfo, track: TrackReader, persons: Sequence[int]) -> bool:
     """Whether a replaced face is to be seen large enough for so long that its mark must come back from the finished file."""
-    large = sum(box.height >= AMPLE_FACE_PX for box in _boxes(track, persons))
+    large = sum(box.height >= AMPLE_FACE_PX for box in track.boxes(persons))
     return large >= AMPLE_SECONDS * source.average_rate > 0
 
 
 def _region_of(track: TrackReader, person: int) -> tuple[Box, ...]:
     """The box around all places where a person's face was, if anywhere."""
     union: Box | None = None
-    for box in _boxes(track, (person,)):
+    for box in track.boxes((person,)):
         union = box if union is None else union.around(box)
     return () if union is None else (union,)
-
-
-def _boxes(track: TrackReader, persons: Sequence[int]) -> Iterator[Box]:
-    for found in track.faces(0, track.info.frame_count):
-        for tracked in found:
-            if tracked.person in persons:
-                yield tracked.face.box
 
 
 def require_persons(track: TrackReader, source: SourceInfo, persons: Sequence[int]) -> None:
@@ -203,9 +196,8 @@ def prepared(permitted: Permitted, job: FileSwap, track: TrackReader, album: Alb
         )
         for person, player in job.players.items()
     }
-    boxes = (tracked.face.box for found in track.faces(0, track.info.frame_count) for tracked in found)
     start = next(iter(track.instants(0, 1)))
-    label = plan_label(source.size, boxes, style=job.style, start=start, grants=tuple(grants.values()))
+    label = plan_label(source.size, track.boxes(), style=job.style, start=start, grants=tuple(grants.values()))
     watermark = FaceWatermark(job.house.code_book(), permitted.job_id)
     return Render(
         source=source,

@@ -97,8 +97,7 @@ def borrowed_track(
 
 def typical_height(track: TrackReader, persons: Sequence[int]) -> float:
     """Median height of these persons' faces in pixels, 0 where they are not to be seen."""
-    shown = (one for found in track.faces(0, track.info.frame_count) for one in found if one.person in persons)
-    return float(np.median([one.face.box.height for one in shown] or [0.0]))
+    return float(np.median([box.height for box in track.boxes(persons)] or [0.0]))
 
 
 def faces_of(track: TrackReader, person: int, stream: Iterable[Frame]) -> Iterator[tuple[Frame, TrackedFace]]:
@@ -115,9 +114,7 @@ def sampled_faces(
 ) -> Iterator[tuple[Frame, TrackedFace]]:
     """Some dozens of a person's faces from all over the footage, none of them interpolated; the same with and without the
     album that was kept while tracking, but for what else is in the picture."""
-    found = enumerate(track.faces(0, track.info.frame_count))
-    shown = [index for index, faces in found if any(_is_seen(face, person) for face in faces)]
-    places = _places(shown, places_of(track.info.frame_count))
+    places = _places(track.seen(person), places_of(track.info.frame_count))
     faces = [_face_at(track, place, person) for place in places]
     kept = [album.picture(place, face.face.box) if album else None for place, face in zip(places, faces, strict=True)]
     pictures = [picture for picture in kept if picture is not None]
@@ -134,11 +131,7 @@ def _places(shown: Sequence[int], kept: range) -> Sequence[int]:
 
 def _face_at(track: TrackReader, place: int, person: int) -> TrackedFace:
     (found,) = track.faces(place, place + 1)
-    return next(face for face in found if _is_seen(face, person))
-
-
-def _is_seen(face: TrackedFace, person: int) -> bool:
-    return face.person == person and not face.is_interpolated
+    return next(face for face in found if face.person == person and not face.is_interpolated)
 
 
 def _frames_at(source: SourceInfo, track: TrackReader, places: Sequence[int]) -> Iterator[Frame]:

@@ -56,6 +56,14 @@ def test_what_was_written_is_read(reader):
         )
 
 
+def test_boxes_and_frames_of_a_person_are_those_of_the_faces(reader):
+    faces = [tracked for found in reader.faces(0, FRAMES) for tracked in found]
+    assert list(reader.boxes()) == [tracked.face.box for tracked in faces] == list(reader.boxes([1]))
+    assert reader.seen(1) == [index for index, tracked in enumerate(faces) if not tracked.is_interpolated]
+    assert not list(reader.boxes([2]))
+    assert not reader.seen(2)
+
+
 def test_chunks_join_without_a_seam(reader):
     points = np.array([found[0].face.points_image for found in reader.faces(CHUNK - 20, CHUNK + 20)])
     error = np.linalg.norm((points - moving(FRAMES)[CHUNK - 20 : CHUNK + 20])[..., :2], axis=2).mean(axis=1)

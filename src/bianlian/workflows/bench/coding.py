@@ -55,7 +55,6 @@ class Coding:
 
 def coding_for(house: House, footage: SourceInfo, track: TrackReader) -> Coding:
     """The coding of a swap with everything left as it is."""
-    boxes = (tracked.face.box for found in track.faces(0, track.info.frame_count) for tracked in found)
     start = next(iter(track.instants(0, 1)))
-    label = plan_label(footage.size, boxes, style=LabelStyle(), start=start)
+    label = plan_label(footage.size, track.boxes(), style=LabelStyle(), start=start)
     return Coding(source=footage, label=label, watermark=FaceWatermark(house.code_book(), "bench"))
