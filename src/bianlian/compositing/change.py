@@ -30,7 +30,7 @@ def change(worn: F32, seen: F32, light: F32, usual: F32, space: FaceSpace) -> F3
 
     `worn` and `seen` are the frame's small texture, `light` what lies between it and the performer's reference.
     """
-    usual = usual * enlarged(factor(space.light, light), SMALL)
+    usual = np.minimum(usual * enlarged(factor(space.light, light), SMALL), np.float32(1))  # as the plate clips
     factors = (_broad(worn, seen) + _FLOOR) / (_broad(usual, seen) + _FLOOR)
     return np.clip(factors, _LEAST, _MOST).astype(np.float32)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -18,6 +20,8 @@ _SMOOTHEST = 25
 """Per cent of the skin that is taken as free of beard and wrinkles that move."""
 _FEWEST = 5
 """Frames below which grain cannot be told from skin."""
+_BRIGHT = 0.5
+"""Share of the usual light from which a frame's grain is looked at."""
 
 
 def roughness(rgb: F32, points: F32, space: FaceSpace) -> F32:
@@ -33,12 +37,21 @@ def roughness(rgb: F32, points: F32, space: FaceSpace) -> F32:
     )
 
 
-def grain_over(rough: F32, seen: F32, space: FaceSpace) -> F32:
+def dimmed(light: F32) -> float:
+    """0..1: how much darker than usual a face is under `light` (9x3, from the performer's reference). A picture that is faded out
+    loses its grain as it loses its light; more light than usual brings no more grain."""
+    return min(1.0, float(np.exp(light[0].mean())))
+
+
+def grain_over(rough: F32, seen: F32, lights: Sequence[F32], space: FaceSpace) -> F32:
     """2: standard deviation in coded values of the grain at one and at two pixels' size, from the `roughness` (N x 2 x SMALL x
-    SMALL) of frames, where the face was `seen` (N x SMALL x SMALL): what does not stay with the skin."""
-    skin = space.skin > 0.5
-    skin &= coarse(seen.mean(axis=0)) > 0.5
-    if len(rough) < _FEWEST or not skin.any():
+    SMALL) of frames, where the face was `seen` (N x SMALL x SMALL): what does not stay with the skin. `lights` (N times 9x3)
+    say how bright each frame is; much darker ones than usual tell of rounding only."""
+    levels = np.array([dimmed(light) for light in lights], np.float32)
+    bright = levels > _BRIGHT
+    rough, seen = rough[bright] / levels[bright, None, None, None], seen[bright]
+    skin = (space.skin > 0.5) & (coarse(seen.mean(axis=0)) > 0.5) if len(rough) >= _FEWEST else np.zeros(1, bool)
+    if not skin.any():
         return np.zeros(2, np.float32)
     change = np.median(np.abs(rough - np.median(rough, axis=0)), axis=0)
     return (_NORMAL * np.array([np.percentile(coarse(part)[skin], _SMOOTHEST) for part in change])).astype(np.float32)

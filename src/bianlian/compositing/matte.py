@@ -29,7 +29,8 @@ def occlusion(worn: F32, seen: F32, light: F32, performer: Performer, space: Fac
     `worn` and `seen` are the frame's coarse texture, `light` what lies between it and the performer's reference. Small spots
     (a glint, a wrinkle) do not count: the difference must fill about a twelfth of the template's width.
     """
-    strange = stray(worn, performer.reference * factor(space.light, light)) - np.float32(_USUAL) * performer.tolerance
+    expected = np.minimum(performer.reference * factor(space.light, light), np.float32(1))  # as the plate clips
+    strange = stray(worn, expected) - np.float32(_USUAL) * performer.tolerance
     strange *= seen > 0.3
     core = cv2.erode(cv2.GaussianBlur(np.maximum(strange, 0), (0, 0), 1.0), np.ones((3, 3)))
     hidden = _as_around(soft_step(cv2.dilate(core, np.ones((7, 7))), _FITS, _FOREIGN), space.lids)

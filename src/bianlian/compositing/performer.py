@@ -139,7 +139,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
         reference=reference, tolerance=tolerance,
         open=usual_openings(np.stack([lids(face.points_image) for face in faces])),
         habit=(expressions - rest).mean(axis=0), liveliness=expressions.std(axis=0),
-        usual=_usual(textures, seen, lights, trust, space), grain=grain_over(rough, seen, space),
+        usual=_usual(textures, seen, lights, trust, space), grain=grain_over(rough, seen, lights, space),
     )  # fmt: skip
 
 

@@ -37,6 +37,13 @@ def test_other_light_is_no_change() -> None:
     assert np.abs(change(lit, EVERYWHERE, light, role().performer.usual, space()) - 1).max() < 0.05
 
 
+def test_what_a_flash_burns_out_is_no_change() -> None:
+    light = DARK.copy()
+    light[0] = 1
+    burnt = np.minimum(relit(role().performer.usual, space().light, light), 1)
+    assert np.abs(change(burnt, EVERYWHERE, light, role().performer.usual, space()) - 1).max() < 0.05
+
+
 def test_what_is_not_seen_changes_nothing() -> None:
     unseen = np.zeros_like(EVERYWHERE)
     assert np.array_equal(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bianlian.compositing.grain import grain, grain_over, roughness
+from bianlian.imaging.light import TERMS
 from bianlian.records.arrays import F32
 from tests.faces import space
 
@@ -18,10 +19,14 @@ def points() -> F32:
     return np.concatenate([flat, np.zeros((len(flat), 1))], axis=1).astype(np.float32)
 
 
-def measured(frames: list[F32]) -> F32:
+def measured(frames: list[F32], levels: list[float] | None = None) -> F32:
+    """Grain of frames, each under so much of the usual light."""
     rough = np.stack([roughness(frame, points(), space()) for frame in frames])
     seen = np.ones((len(frames), space().small.side, space().small.side), np.float32)
-    return grain_over(rough, seen, space())
+    lights = [np.full((TERMS, 3), 0, np.float32) for _ in frames]
+    for light, level in zip(lights, levels or [1.0] * len(frames), strict=True):
+        light[0] = np.log(level)
+    return grain_over(rough, seen, lights, space())
 
 
 def skin() -> F32:
@@ -34,6 +39,15 @@ def test_drawn_grain_measures_as_asked_for(strength: float) -> None:
     wanted = np.array([strength, strength * 0.8], np.float32)
     frames = [skin() + grain(SIZE, wanted, seed=(number,))[..., None] for number in range(24)]
     assert measured(frames) == pytest.approx(wanted, rel=0.25)
+
+
+def test_a_fade_takes_nothing_from_the_grain_of_the_bright_frames() -> None:
+    levels = [min(1.0, number / 16) for number in range(1, 25)]
+    frames = [
+        (skin() + grain(SIZE, np.array([0.03, 0.024], np.float32), seed=(number,))[..., None]) * np.float32(level)
+        for number, level in enumerate(levels)
+    ]
+    assert measured(frames, levels) == pytest.approx([0.03, 0.024], rel=0.25)
 
 
 def test_pores_are_no_grain() -> None:

@@ -25,6 +25,7 @@ from bianlian.records.face import EXPRESSION_NAMES, Pose, TrackedFace
 from bianlian.records.frame import Frame
 from bianlian.records.progress import Silent
 from tests.faces import COMMITMENT, DONOR_ID, grant, space, tracked
+from tests.material import frame_of
 
 FOOTAGE = "demo/demo_footage.mp4"
 COUNT = 8
@@ -94,14 +95,30 @@ def test_the_template_grows_with_the_face() -> None:
 
 def test_the_skin_keeps_the_light_of_the_footage() -> None:
     (frame, _), composite = footage()[0], composed()[0]
+    assert np.abs(skin_of(frame, composite) - skin_of(composite.frame, composite)).max() < 25
+
+
+@pytest.mark.parametrize("gain", [0.25, 1.4])
+def test_sudden_light_is_followed_in_the_same_frame(gain: float) -> None:
+    frames = footage()[: LEAD_IN + 1]
+    last, faces = frames[-1]
+    lit = (lit_by(gain, last), faces)
+    *_, led = compose([*frames[:-1], lit], cast(), space())
+    (alone,) = compose([lit], cast(), space())
+    assert np.abs(skin_of(led.frame, led) - skin_of(alone.frame, led)).max() <= 1
+
+
+def lit_by(gain: float, frame: Frame) -> Frame:
+    """A frame with `gain` times its coded brightness, clipped as a camera clips."""
+    return frame_of(np.clip(rgb_from_frame(frame) * gain, 0, 255).astype(np.uint8), frame.index)
+
+
+def skin_of(frame: Frame, composite: Composite) -> F32:
+    """3: median colour under the face's matte."""
     (placed,) = composite.faces
     rows, columns = placed.matte.shape
     box = (slice(placed.top, placed.top + rows), slice(placed.left, placed.left + columns))
-    before, after = (
-        rgb_from_frame(frame)[box][placed.matte > 200],
-        rgb_from_frame(composite.frame)[box][placed.matte > 200],
-    )
-    assert np.abs(np.median(before, axis=0) - np.median(after, axis=0)).max() < 25
+    return np.median(rgb_from_frame(frame)[box][placed.matte > 200], axis=0)
 
 
 def test_who_is_not_cast_keeps_every_bit() -> None:

@@ -145,6 +145,17 @@ def test_the_mark_is_faint_and_stays_inside_the_matte(book: CodeBook) -> None:
     assert all(new is old for new, old in zip(changed.frame.planes[1:], composite.frame.planes[1:], strict=True))
 
 
+def test_a_dark_face_is_marked_more_faintly_and_still_names_its_job(book: CodeBook) -> None:
+    def dark(number: int) -> Frame:
+        return frame_of((16 + (picture(number) - 16.0) * 0.1).clip(0, 255).astype(np.uint8), number)
+
+    mark = FaceWatermark(book, "job-7")
+    pictures = [mark.embed(composite_of(dark(number), number)).frame.planes[0] for number in range(75)]
+    change = pictures[0][100:220, 120:230] - dark(0).planes[0][100:220, 120:230].astype(float)
+    assert np.sqrt((change**2).mean()) < 0.9
+    assert read(book, [luma.astype(np.uint8) for luma in pictures]).job_id == "job-7"
+
+
 def test_frames_are_marked_alike_in_any_order_and_company(book: CodeBook) -> None:
     composites = [composite_of(frame_of(picture(n), n), n) for n in (3, 12, 30)]
     whole = FaceWatermark(book, "job-7")

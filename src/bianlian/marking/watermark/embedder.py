@@ -15,6 +15,9 @@ from bianlian.records.arrays import F32, Plane
 from bianlian.records.composite import Composite, PlacedFace
 from bianlian.records.frame import Frame, Matrix
 
+_BLACK, _LEAST = 16.0, 0.2
+"""Luma of black in video, and the share of the change that is left there."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strength:
@@ -22,6 +25,9 @@ class Strength:
 
     rms: float = 1.8
     """Root mean square of the change inside the matte, levels: 1.8 is 43 dB."""
+    dusk: float = 64.0
+    """Mean luma of a face, levels, below which the change shrinks with the light, to a fifth at black: in a fade the full change
+    is coarser than the face itself."""
     floor: float = 1.5
     """Local standard deviation, levels, that perfectly smooth skin counts as."""
     masking: float = 0.7
@@ -75,7 +81,9 @@ class FaceWatermark:
         shaped = cv2.warpAffine(pattern, matrix, (width, height), flags=cv2.INTER_LINEAR)
         shaped *= (deviation + self._strength.floor) ** self._strength.masking * matte
         power = float(np.vdot(shaped, shaped) / max(np.vdot(matte, matte), 1e-6))
-        return shaped * np.float32(self._strength.rms / max(power, 1e-12) ** 0.5)
+        mean = float(np.vdot(luma, matte) / max(matte.sum(), 1e-6))
+        light = np.clip((mean - _BLACK) / (self._strength.dusk - _BLACK), _LEAST, 1)
+        return shaped * np.float32(light * self._strength.rms / max(power, 1e-12) ** 0.5)
 
 
 def _visible(face: PlacedFace, frame: Frame) -> tuple[slice, slice, F32]:
