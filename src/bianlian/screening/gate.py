@@ -5,7 +5,9 @@ There is no switch. Thresholds and sampling come from the measurement in docs/co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -13,6 +15,9 @@ from bianlian.errors import ContentRefused
 from bianlian.imaging.colour import small_rgb_from_frame
 from bianlian.records.frame import Frame
 from bianlian.screening.detector import COARSE, FINE, ExposureDetector
+
+_BEHIND = 1
+"""Looks that may wait for another to end; each holds some frames in memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,57 +46,58 @@ class ContentGate:
         self._detector = detector
         self._settings = settings
         self._what = what
-        self._next_look = Fraction(-(10**9))
-        self._close_look = 0
-        self._hits: list[bool] = []
-        self._looks = 0
-        self._side = FINE
+        self._windows = 0
         self.frames_seen = 0
         self.highest = 0.0
         """Highest score so far, for the job's record."""
 
     def passing(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """The same frames, unless one refuses; the last frame is judged by what there was to see.
+        """The same frames, unless some refuse; none is the last before all have been judged.
+
+        They are looked at beside what the caller does with them, in a thread of the gate's own, which may fall `_BEHIND`.
 
         Raises:
-            ContentRefused: at the frame that decides.
+            ContentRefused: soon after the frame that decides.
         """
-        last = None
-        for frame in frames:
-            self.look(frame)
-            last = frame
-            yield frame
-        if last is not None:
-            self._conclude(last)
+        windows: list[list[Frame]] = []
+        verdicts: deque[Future[None]] = deque()
+        next_look = Fraction(-(10**9))
+        pool = ThreadPoolExecutor(1, thread_name_prefix="gate")
+        try:
+            for frame in frames:
+                if frame.instant.exact >= next_look:
+                    next_look = frame.instant.exact + self._settings.every
+                    windows.append([])
+                for window in windows:
+                    window.append(frame)
+                if windows and len(windows[0]) > self._settings.persistence:
+                    verdicts.append(pool.submit(self._judge, windows.pop(0)))
+                _settle(verdicts, _BEHIND)
+                yield frame
+            verdicts += (pool.submit(self._judge, window) for window in windows)
+            _settle(verdicts, 0)
+        finally:
+            pool.shutdown(cancel_futures=True)
 
-    def look(self, frame: Frame) -> None:
-        """Judge one frame if it is due."""
-        if self._close_look == 0 and frame.instant.exact < self._next_look:
-            return
-        if not self._close_look:
-            is_fine = self._looks % self._settings.fine_every == 0 and max(frame.size) >= FINE
-            self._side = FINE if is_fine else COARSE
-            self._looks += 1
-        score, label = self._detector.exposure(small_rgb_from_frame(frame, self._side), side=self._side)
-        self.frames_seen += 1
-        self.highest = max(self.highest, score)
-        is_hit = score >= (self._settings.fine_threshold if self._side == FINE else self._settings.threshold)
-        if self._close_look:
-            self._close_look -= 1
-            self._hits.append(is_hit)
-        else:
-            self._next_look = frame.instant.exact + self._settings.every
-            if is_hit:
-                self._close_look, self._hits = self._settings.persistence, [True]
-        if sum(self._hits) >= self._settings.hits:
-            raise self._refusal(frame, label)
-        if self._close_look == 0:
-            self._hits = []
-
-    def _conclude(self, last: Frame) -> None:
-        """The file ended during a close look: refuse unless most of what was seen speaks against it."""
-        if self._hits and sum(self._hits) * 2 >= len(self._hits):
-            raise self._refusal(last, "exposed parts")
+    def _judge(self, window: Sequence[Frame]) -> None:
+        """Look at a frame and, where something is to be seen in it, at those after it; fewer than usual are the file's last."""
+        is_fine = self._windows % self._settings.fine_every == 0 and max(window[0].size) >= FINE
+        self._windows += 1
+        side = FINE if is_fine else COARSE
+        threshold = self._settings.fine_threshold if is_fine else self._settings.threshold
+        hits, label = 0, ""
+        for frame in window:
+            score, seen = self._detector.exposure(small_rgb_from_frame(frame, side), side=side)
+            self.frames_seen += 1
+            self.highest = max(self.highest, score)
+            if score >= threshold:
+                hits, label = hits + 1, seen
+            if hits >= self._settings.hits:
+                raise self._refusal(frame, label)
+            if not hits:
+                return
+        if len(window) <= self._settings.persistence and hits * 2 >= len(window):
+            raise self._refusal(window[-1], label)
 
     def _refusal(self, frame: Frame, label: str) -> ContentRefused:
         return ContentRefused(
@@ -99,3 +105,9 @@ class ContentGate:
             code="content-sexual",
             advice="Such material is never swapped. If this is a mistake, cut the passage out and say so to the maintainers.",
         )
+
+
+def _settle(verdicts: deque[Future[None]], most: int) -> None:
+    """Take what has been judged, and wait until no more than `most` verdicts are open; raises what they raise."""
+    while verdicts and (len(verdicts) > most or verdicts[0].done()):
+        verdicts.popleft().result()

@@ -97,7 +97,7 @@ def checked(house: House, sealing: Sealing, file: Path, reporter: Reporter) -> C
     )  # fmt: skip
 
     def screened(stream: Iterator[Frame]) -> Iterator[Frame]:
-        return prefetched(gate.passing(prefetched(stream)))
+        return gate.passing(prefetched(stream))
 
     draft = check_draft(file, expectation, references_of(house, reporter), screened)
     reporter.progress(Progress(stage="check", done=1, total=1, unit="passes"))

@@ -55,7 +55,7 @@ def track_footage(house: House, source: SourceInfo, reporter: Reporter, *, album
             reporter.say(f"The earlier track cannot be used ({error}): tracking again.")
             shutil.rmtree(folder, ignore_errors=True)
     gate = ContentGate(house.content_detector(reporter), GateSettings(), what="footage")
-    stream = prefetched(gate.passing(prefetched(frames(source))))
+    stream = gate.passing(prefetched(frames(source)))
     made = _track(house, source, stream, folder, reporter, album)
     try:
         require_unchanged(source)
