@@ -11,9 +11,7 @@ import cv2
 import numpy as np
 
 from bianlian.imaging.colour import threefold
-from bianlian.imaging.face_space import SMALL, FaceSpace
-from bianlian.imaging.light import factor
-from bianlian.imaging.performance import enlarged
+from bianlian.imaging.face_space import SMALL
 from bianlian.records.arrays import F32
 
 _FLOOR = np.float32(0.02)
@@ -25,13 +23,12 @@ _SOFT = 0.008 * SMALL
 """Texels of blur: finer things do not lie exactly enough on one another from frame to frame, nor from face to face."""
 
 
-def change(worn: F32, seen: F32, light: F32, usual: F32, space: FaceSpace) -> F32:
-    """SMALL x SMALL x 3: the factor by which the face differs from the `usual` one; 1 where it is not `seen`.
+def change(worn: F32, seen: F32, expected: F32) -> F32:
+    """SMALL x SMALL x 3: the factor by which the face differs from the `expected` one; 1 where it is not `seen`.
 
-    `worn` and `seen` are the frame's small texture, `light` what lies between it and the performer's reference.
+    `worn` and `seen` are the frame's small texture, `expected` is the performer's usual one under the frame's light.
     """
-    usual = np.minimum(usual * enlarged(factor(space.light, light), SMALL), np.float32(1))  # as the plate clips
-    factors = (_broad(worn, seen) + _FLOOR) / (_broad(usual, seen) + _FLOOR)
+    factors = (_broad(worn, seen) + _FLOOR) / (_broad(expected, seen) + _FLOOR)
     return np.clip(factors, _LEAST, _MOST).astype(np.float32)
 
 

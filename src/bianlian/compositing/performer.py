@@ -64,6 +64,10 @@ class Performer:
         """4: `lids.lids` of the landmarks of this performer in a frame, openings in usual ones."""
         return lids(points) / np.append(np.ones(2, np.float32), self.open)
 
+    def under(self, light: F32, space: FaceSpace) -> F32:
+        """SMALL x SMALL x 3: the usual look under `light`, clipped as the plate clips."""
+        return np.minimum(relit(self.usual, space.light, light), np.float32(1))
+
     def stillness(self) -> float:
         """0..1: how far the `usual` look is one expression and not a mean over many; 1 for a photograph, .1 for ordinary talk."""
         habit, moved = float((self.habit**2).sum()), float((self.liveliness**2).sum())

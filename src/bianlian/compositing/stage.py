@@ -21,6 +21,7 @@ from bianlian.compositing.eyes import openness, with_eyes
 from bianlian.compositing.grain import dimmed, grain
 from bianlian.compositing.matte import occlusion
 from bianlian.compositing.mouth import with_open_mouth
+from bianlian.compositing.occluders import Occluders, read_occluders
 from bianlian.compositing.perform import Role, cast_role
 from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
@@ -102,17 +103,19 @@ def compose(
         if cast.appearance.side != space.template.side:
             raise InternalError(f"appearance of {cast.appearance.side} texels in a space of {space.template.side}")
         roles[person] = cast_role(cast.appearance, cast.performer, space)
+    occluders = read_occluders()
     pasts: dict[int, deque[_Moment]] = {person: deque(maxlen=LEAD_IN) for person in casts}
     for frame, faces in frames:
         composite = Composite(frame=frame, faces=())
         for tracked in faces:
             if tracked.person in roles:
-                composite = _with_face(composite, tracked, roles[tracked.person], pasts[tracked.person], space)
+                role, past = roles[tracked.person], pasts[tracked.person]
+                composite = _with_face(composite, tracked, role, past, space, occluders)
         yield composite
 
 
 def _with_face(
-    composite: Composite, tracked: TrackedFace, role: Role, past: deque[_Moment], space: FaceSpace
+    composite: Composite, tracked: TrackedFace, role: Role, past: deque[_Moment], space: FaceSpace, occluders: Occluders
 ) -> Composite:
     frame, face = composite.frame, tracked.face
     box = face_box(face, frame)
@@ -125,12 +128,13 @@ def _with_face(
     confidence, reason = role.coverage(features)
     worn, seen = small_texture(rgb, face.points_image - corner, space)
     light = light_between(space.light, coarse(worn), role.performer.reference, space.skin * coarse(seen))
+    expected = role.performer.under(light, space)
     moment = _Moment(
         index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height,
-        light=light, hidden=occlusion(coarse(worn), coarse(seen), light, role.performer, space),
+        light=light, hidden=occlusion(worn, seen, expected, role.performer.tolerance, occluders),
     )  # fmt: skip
     seen = seen * (1 - enlarged(moment.hidden, SMALL))
-    texture = role.texture(features, change(worn, seen, light, role.performer.usual, space), seen)
+    texture = role.texture(features, change(worn, seen, expected), seen)
     look = role.performer.look(face.points_image)
     texture = with_eyes(texture, role.appearance, features, look, role.whites, space)
     light, hidden = _damped(moment, past)

@@ -78,8 +78,6 @@ class FaceSpace:
     light: LightBasis
     skin: F32
     """COARSE x COARSE, 0..1: skin without brows, eyes, lips and the edge."""
-    lids: F32
-    """COARSE x COARSE, 0..1: eyes and lids, whose look changes in a blink."""
     mouth: F32
     """side x side, 0..1: what an open mouth shows, between the lips."""
     eyes: tuple[Eye, Eye]
@@ -134,7 +132,6 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
         beard=beard,
         rim=rim,
         skin=_skin(template, share),
-        lids=_lids(template),
         mouth=_mouth(template),
         eyes=_eyes(template),
         light=light_basis(canonical.astype(np.float32), mesh.triangles, template),
@@ -167,11 +164,6 @@ def _eye_part(template: Template, outline: tuple[int, ...]) -> Part:
     half = (np.ptp(one, axis=0) / 2 + 128 * (_LIDS + 3 * _LIDS_EDGE)).round()
     (left, top), (right, bottom) = ((middle + way * half) * step for way in (-1, 1))
     return slice(int(top), int(bottom)), slice(int(left), int(right))
-
-
-def _lids(template: Template) -> F32:
-    reach = round(_LIDS * template.side)
-    return coarse(cv2.dilate(filled(template, *EYES), np.ones((2 * reach + 1,) * 2)))
 
 
 def _skin(template: Template, share: F64) -> F32:

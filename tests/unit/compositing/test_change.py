@@ -24,8 +24,12 @@ def role() -> Role:
     return cast_role(appearance(), performer(), space())
 
 
+def usual() -> F32:
+    return role().performer.usual
+
+
 def darker_mouth() -> F32:
-    worn = role().performer.usual.copy()
+    worn = usual().copy()
     worn[MOUTH] *= 0.6
     return worn
 
@@ -33,31 +37,28 @@ def darker_mouth() -> F32:
 def test_other_light_is_no_change() -> None:
     light = DARK.copy()
     light[0], light[1] = -0.5, 0.2
-    lit = relit(role().performer.usual, space().light, light)
-    assert np.abs(change(lit, EVERYWHERE, light, role().performer.usual, space()) - 1).max() < 0.05
+    lit = relit(usual(), space().light, light)
+    assert np.abs(change(lit, EVERYWHERE, performer().under(light, space())) - 1).max() < 0.05
 
 
 def test_what_a_flash_burns_out_is_no_change() -> None:
     light = DARK.copy()
     light[0] = 1
-    burnt = np.minimum(relit(role().performer.usual, space().light, light), 1)
-    assert np.abs(change(burnt, EVERYWHERE, light, role().performer.usual, space()) - 1).max() < 0.05
+    burnt = np.minimum(relit(usual(), space().light, light), 1)
+    assert np.abs(change(burnt, EVERYWHERE, performer().under(light, space())) - 1).max() < 0.05
 
 
 def test_what_is_not_seen_changes_nothing() -> None:
     unseen = np.zeros_like(EVERYWHERE)
-    assert np.array_equal(
-        change(darker_mouth(), unseen, DARK, role().performer.usual, space()), np.ones((SMALL, SMALL, 3))
-    )
+    assert np.array_equal(change(darker_mouth(), unseen, usual()), np.ones_like(usual()))
 
 
 def test_the_donor_follows_a_change_of_the_performer() -> None:
     (_, (tracked,)), *_ = footage()
     features = role().features(tracked.face, tracked.face.pose.rotation.astype(np.float64))
-    usual, dark = (
-        role().texture(features, change(worn, EVERYWHERE, DARK, role().performer.usual, space()), EVERYWHERE)
-        for worn in (role().performer.usual, darker_mouth())
+    bright, dark = (
+        role().texture(features, change(worn, EVERYWHERE, usual()), EVERYWHERE) for worn in (usual(), darker_mouth())
     )
     inside = tuple(slice(part.start + 4, part.stop - 4) for part in MOUTH)
-    assert 0.5 < dark[inside].mean() / usual[inside].mean() < 0.75
-    assert abs(dark[20:60].mean() / usual[20:60].mean() - 1) < 0.02
+    assert 0.5 < dark[inside].mean() / bright[inside].mean() < 0.75
+    assert abs(dark[20:60].mean() / bright[20:60].mean() - 1) < 0.02

@@ -1,0 +1,101 @@
+"""A small network that tells, texel by texel, what is in front of a face from the face itself.
+
+Shown how a frame's texture differs from the performer's usual one, it sees what no single texel tells: an outline, a region
+without lips where lips belong, the shape of a hand. It knows no person, only differences. Trained on renderings of synthetic
+performers with drawn hands, microphones, cloths, strands and glasses, whose mattes are exact (docs/engine.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from io import BytesIO
+
+import numba
+import numpy as np
+
+from bianlian.imaging.light import COARSE
+from bianlian.records.arrays import F32, arrays_in
+
+_FOUR = ((0, 0), (0, 1), (1, 0), (1, 1))
+
+Layer = tuple[F32, F32]
+"""Weights, outputs x inputs (x3x3), and what is added to each output."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Occluders:
+    """The network: three sizes down, three up, and the evidence itself beside what was gathered around it."""
+
+    maps: F32
+    """3 x COARSE x COARSE: where eyes and mouth are, how far from the middle line, how high."""
+    layers: dict[str, Layer]
+
+    def __call__(self, evidence: F32) -> F32:
+        """COARSE x COARSE: log odds that a texel is hidden, from `evidence` (E x COARSE x COARSE, see `matte`)."""
+        layers = self.layers
+        half = _seen(_seen(np.concatenate([evidence, self.maps]), layers["half_in"], 2), layers["half"])
+        quarter = _seen(_seen(half, layers["quarter_in"], 2), layers["quarter"])
+        eighth = _seen(_seen(quarter, layers["eighth_in"], 2), layers["eighth"])
+        quarter = _seen(quarter + _twice(_mixed(eighth, layers["eighth_up"])), layers["quarter_out"])
+        half = _seen(half + _twice(_mixed(quarter, layers["quarter_up"])), layers["half_out"])
+        gathered = np.concatenate([half, *(evidence[:, y::2, x::2] for y, x in _FOUR)])
+        odds = np.empty((COARSE, COARSE), np.float32)
+        for part, (y, x) in zip(
+            _mixed(np.maximum(_mixed(gathered, layers["join"]), 0), layers["odds"]), _FOUR, strict=True
+        ):
+            odds[y::2, x::2] = part
+        return odds
+
+
+def read_occluders() -> Occluders:
+    """The network as it comes with the program."""
+    packed = resources.files("bianlian.compositing").joinpath("occluders.npz").read_bytes()
+    arrays = {name: array.astype(np.float32) for name, array in arrays_in(BytesIO(packed)).items()}
+    maps = arrays.pop("maps")
+    names = sorted({name.rpartition(".")[0] for name in arrays})
+    return Occluders(maps=maps, layers={name: (arrays[f"{name}.weights"], arrays[f"{name}.added"]) for name in names})
+
+
+@numba.njit(cache=True, fastmath=True, nogil=True)
+def _seen(picture: F32, layer: Layer, step: int = 1) -> F32:  # pragma: no cover - compiled
+    """A convolution with 3x3 windows around every `step`-th texel, negative results cut off; four outputs at a time."""
+    weights, added = layer
+    inputs, height, width = picture.shape
+    rows, columns = height // step, width // step
+    around = np.zeros((inputs, height + 2, 3, columns), np.float32)  # what lies left of each texel, on it, right of it
+    for c in range(inputs):
+        for y in range(height):
+            for dx in range(3):
+                for x in range(max(0, dx == 0), min(columns, (width - dx) // step + 1)):
+                    around[c, y + 1, dx, x] = picture[c, y, step * x + dx - 1]
+    out = np.empty((len(added), rows, columns), np.float32)
+    sums = np.empty((4, columns), np.float32)
+    for k in range(0, len(added), 4):
+        for y in range(rows):
+            sums[:] = 0
+            for c in range(inputs):
+                for dy in range(3):
+                    for dx in range(3):
+                        beside = around[c, step * y + dy, dx]
+                        first, second = weights[k, c, dy, dx], weights[k + 1, c, dy, dx]
+                        third, fourth = weights[k + 2, c, dy, dx], weights[k + 3, c, dy, dx]
+                        for x in range(columns):
+                            sums[0, x] += first * beside[x]
+                            sums[1, x] += second * beside[x]
+                            sums[2, x] += third * beside[x]
+                            sums[3, x] += fourth * beside[x]
+            for part in range(4):
+                for x in range(columns):
+                    out[k + part, y, x] = max(sums[part, x] + added[k + part], np.float32(0))
+    return out
+
+
+def _mixed(picture: F32, layer: Layer) -> F32:
+    """Each texel's channels through a matrix."""
+    weights, added = layer
+    return (weights @ picture.reshape(len(picture), -1) + added[:, None]).reshape(-1, *picture.shape[1:])
+
+
+def _twice(picture: F32) -> F32:
+    return picture.repeat(2, axis=1).repeat(2, axis=2)
