@@ -105,6 +105,25 @@ def test_a_turn_beyond_what_the_donor_showed_fades_to_the_original_and_is_told(s
     assert {look["frame"] for look in report["look_first"]} <= set(range(len(coded)))
 
 
+def test_where_a_face_leaves_the_picture_a_person_is_asked_to_look(stage):
+    pictures = performance()[:24]
+    behind = np.full_like(pictures[0], 90)
+    moved = [np.hstack([behind, picture])[:, -288 - 9 * step :][:, :288] for step, picture in enumerate(pictures)]
+    outcome, report = swapped(stage, make_clip_of(stage.folder / "leaves.mp4", moved))
+    (person,) = report["persons"]
+    tracked = person["frames"]["tracked"]
+    assert 3 < tracked < len(moved)
+    assert [look["frame"] for look in report["look_first"] if "out of it" in look["why"]] == [tracked]
+    assert "Person 1 comes into sight or goes out of it" in outcome.sentence
+
+
+def test_a_cut_is_no_reason_to_look(stage):
+    empty = cv2.resize(np.random.default_rng(3).integers(0, 255, (9, 9, 3), np.uint8), (288, 288))
+    outcome, report = swapped(stage, make_clip_of(stage.folder / "cut.mp4", [*performance()[:12], *[empty] * 12]))
+    assert report["persons"][0]["frames"]["tracked"] == 12
+    assert "sight" not in outcome.sentence
+
+
 def test_a_plain_swap_reports_likeness_calm_timing_and_marks(stage):
     source = performer_clip(stage.folder / "phone.mp4", replace(RICH, size=(288, 288), rotation=0))
     outcome, report = swapped(stage, source)

@@ -67,7 +67,8 @@ class ConsoleReporter:
         if self._last is None:
             return
         seconds = time.monotonic() - self._begun
-        self.say(f"  {self._last.stage}: {self._last.done} {self._last.unit} in {seconds:.1f} s")
+        unit = self._last.unit.removesuffix("s") if self._last.done == 1 else self._last.unit
+        self.say(f"  {self._last.stage}: {self._last.done} {unit} in {seconds:.1f} s")
         if self._bar and self._task is not None:
             self._bar.remove_task(self._task)
         self._last = self._task = None

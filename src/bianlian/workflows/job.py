@@ -90,11 +90,12 @@ class JobFolder:
             ) from error
 
     def close(self, *, is_done: bool) -> None:
-        """Unlock; a finished job leaves nothing but its result."""
-        if is_done:
+        """Unlock; a job that is finished, or has nothing to go on with, leaves nothing but its result."""
+        leaves_nothing = is_done or not self._holds_work()
+        if leaves_nothing:
             shutil.rmtree(self.path, ignore_errors=True)
         self._lock.release()
-        if is_done:
+        if leaves_nothing:
             Path(self._lock.lock_file).unlink(missing_ok=True)
             self._remove_if_empty(self.path.parent)
 
@@ -151,6 +152,9 @@ class JobFolder:
 
     def _seal(self, number: int) -> Path:
         return self.path / f"chunk-{number:05d}.sha256"
+
+    def _holds_work(self) -> bool:
+        return self.path.exists() and any(entry.name != "job.json" for entry in self.path.iterdir())
 
     def _is_same_request(self) -> bool:
         try:

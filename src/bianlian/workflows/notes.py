@@ -55,6 +55,16 @@ class Passage:
     reason: str
 
 
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """Frames first..last, without a gap, in which a face was found and placed, and the seconds of these two."""
+
+    first: int
+    last: int
+    begin: float
+    end: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Second:
     """One second of one person."""
@@ -78,6 +88,8 @@ class FaceSummary:
     seconds: list[Second] = field(default_factory=list[Second])
     passages: list[Passage] = field(default_factory=list[Passage])
     passage_count: int = 0
+    runs: list[Run] = field(default_factory=list[Run])
+    """The first `PASSAGES` of them."""
     jumps: list[tuple[float, int, float]] = field(default_factory=list[tuple[float, int, float]])
     """The largest, as (jump, frame, seconds); a heap."""
 
@@ -92,6 +104,7 @@ class FaceSummary:
         else:
             self.faded, self.gone = self.faded + (note.confidence > 0), self.gone + (note.confidence <= 0)
             self._fade(note)
+        self._run(note.index, float(note.time))
         self._count(int(note.time - begin), note.confidence)
         keep = heappush if len(self.jumps) < WORST else heappushpop
         keep(self.jumps, (note.jump, note.index, float(note.time)))
@@ -112,6 +125,12 @@ class FaceSummary:
                 first=note.index, last=note.index, begin=seconds, end=seconds, least=note.confidence, deepest=note.index,
                 reason=note.reason,
             ))  # fmt: skip
+
+    def _run(self, index: int, seconds: float) -> None:
+        if self.runs and index == self.runs[-1].last + 1:
+            self.runs[-1].last, self.runs[-1].end = index, seconds
+        elif len(self.runs) < PASSAGES:
+            self.runs.append(Run(first=index, last=index, begin=seconds, end=seconds))
 
     def _count(self, second: int, confidence: float) -> None:
         last = self.seconds[-1] if self.seconds else None

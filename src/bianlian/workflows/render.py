@@ -140,6 +140,7 @@ def render_chunks(
     if not chunks:
         return
     tally = Tally(total=sum(chunk.stop - chunk.first for chunk in chunks))
+    reporter.progress(Progress(stage="compose", done=0, total=tally.total))
     hands = crew.gather(render, folder, tally, most=len(chunks))
     shares = Shares(chunks, len(hands))
 

@@ -110,16 +110,43 @@ def report_bytes(facts: Facts) -> bytes:
     return json.dumps(report_json(facts), ensure_ascii=False, indent=1).encode() + b"\n"
 
 
-def told(summaries: Mapping[int, FaceSummary]) -> tuple[str, ...]:
-    """Sentences on what faded, for the end of a swap."""
+def told(facts: Facts) -> tuple[str, ...]:
+    """Sentences on what faded and what was lost from sight, for the end of a swap."""
+    summaries = facts.summaries
     sentences = [
         f"Person {person} {sentence_of(passage)}"
         for person, summary in summaries.items()
         for passage in summary.passages
     ]
-    count = sum(summary.passage_count for summary in summaries.values())
-    rest = count - TOLD_PASSAGES
-    return (*sentences[:TOLD_PASSAGES], f"{rest} more passages fade: see the report.") if rest > 0 else tuple(sentences)
+    rest = sum(summary.passage_count for summary in summaries.values()) - TOLD_PASSAGES
+    more = [f"{rest} more passages fade: see the report."] if rest > 0 else []
+    brinks = ((person, _brinks(summary, facts.track)) for person, summary in summaries.items())
+    lost = [
+        f"Person {person} comes into sight or goes out of it within a shot, beside {_few(frames)}: look there, because a face of "
+        "which less than half is to be seen is neither found nor replaced."
+        for person, frames in brinks
+        if frames
+    ]
+    return (*sentences[:TOLD_PASSAGES], *more, *lost)
+
+
+def _few(frames: Mapping[int, float]) -> str:
+    named = ", ".join(f"{seconds:.2f} s" for seconds in list(frames.values())[:TOLD_PASSAGES])
+    rest = len(frames) - TOLD_PASSAGES
+    return f"{named} and {rest} more moments" if rest > 0 else named
+
+
+def _brinks(summary: FaceSummary, track: TrackInfo) -> dict[int, float]:
+    """Frames just before and after those that show somebody, where no cut is the reason, each with the seconds of the one beside
+    it: there a part of a face may be in the picture that is too small to be found."""
+    shots = {0, *track.cuts, track.frame_count}
+    brinks: dict[int, float] = {}
+    for run in summary.runs:
+        if run.first not in shots:
+            brinks[run.first - 1] = run.begin
+        if run.last + 1 not in shots:
+            brinks[run.last + 1] = run.end
+    return brinks
 
 
 def sentence_of(passage: Passage) -> str:
@@ -148,6 +175,10 @@ def looks(facts: Facts) -> list[Look]:
             if 0 <= likeness.to_performer < likeness.to_donor:
                 why = "the face is nearer to the performer than to the donor"
                 found.append((4.0, _look(likeness.frame, likeness.seconds, person, why)))
+        found += [
+            (3.5, _look(frame, seconds, person, "the person comes into sight or goes out of it"))
+            for frame, seconds in _brinks(summary, facts.track).items()
+        ]
         found += _restless(facts.measures.calm[person], facts.measures.likeness[person], person)
     found.sort(key=lambda one: (-one[0], one[1].seconds))
     once: dict[int, Look] = {}

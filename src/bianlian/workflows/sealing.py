@@ -89,7 +89,7 @@ def checked(house: House, sealing: Sealing, file: Path, reporter: Reporter) -> C
         MarksRefused: a mark is missing.
         ContentRefused: the result shows sexual content.
     """
-    reporter.progress(Progress(stage="check", done=0, total=1, unit="passes"))
+    reporter.progress(Progress(stage="check", done=0, total=1, unit="files"))
     gate = ContentGate(house.content_detector(reporter), GateSettings(), what="result")
     expectation = ReleaseExpectation(
         job_id=sealing.job_id, metadata=sealing.label, carries_watermark=sealing.carries_watermark,
@@ -100,7 +100,7 @@ def checked(house: House, sealing: Sealing, file: Path, reporter: Reporter) -> C
         return gate.passing(prefetched(stream))
 
     draft = check_draft(file, expectation, references_of(house, reporter), screened)
-    reporter.progress(Progress(stage="check", done=1, total=1, unit="passes"))
+    reporter.progress(Progress(stage="check", done=1, total=1, unit="files"))
     return draft
 
 

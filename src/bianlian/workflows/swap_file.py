@@ -178,7 +178,7 @@ def _run(permitted: Permitted, job: FileSwap, folder: JobFolder, reporter: Stopw
         require_unchanged(source)
         released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=seen.prints))
         beside.publish()
-    return (*dropped, *told(summaries))
+    return (*dropped, *told(facts))
 
 
 def _studied(permitted: Permitted, job: FileSwap, reporter: Stopwatch) -> tuple[TrackReader, Render]:
