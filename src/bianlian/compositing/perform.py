@@ -10,16 +10,20 @@ import numpy as np
 from bianlian.compositing.change import leading
 from bianlian.compositing.eyes import whites_between
 from bianlian.compositing.performer import Performer, stray
+from bianlian.imaging.colour import threefold
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, relit
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import enlarged, performance, soft_step
 from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, donor_offset, onto_performer
+from bianlian.imaging.template import OVAL
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.face import EXPRESSION_NAMES, Face
 
 _YAW, _PITCH = 51, 52
+_LIPS = 13
+"""The middle of the upper lip's inner edge."""
 _KNOWN, _UNKNOWN = 0.2, 0.4
 """Radians from the nearest pose of the capture: drawn in full up to the first, not at all from the second."""
 _EXPRESSED, _STRANGE = 0.8, 1.4
@@ -30,6 +34,9 @@ _HEARSAY = 0.2
 _DARK = np.float32(0.01)
 _SKIN, _BEARD = 0.15, 0.35
 """Log difference up to which two faces both show skin, and from which one of them shows a beard."""
+_RIM = 0.45
+"""Centimetres by which a bearded chin reaches below the landmarks' outline; less at its sides, which face down less. .4 to .6
+serve alike."""
 _STEEP, _PROFILE = 0.9, 1.15
 """Radians of yaw at which the landmarks become a guess, and are one."""
 
@@ -60,6 +67,8 @@ class Role:
     """9x3: from the donor's mean light and skin tone to the performer's, see `_common_light`."""
     whites: F32
     """3, see `eyes.whites_between`."""
+    heed: F32
+    """SMALL x SMALL, 0..1: what the performer's change counts; nothing in a beard that the donor has not."""
 
     def texture(self, features: F32, change: F32, seen: F32) -> F32:
         """SxSx3 coded RGB of the donor under its mean light.
@@ -68,6 +77,7 @@ class Role:
         (SMALL x SMALL), corrects it, and then gives the broad part of the texture, to which the donor's gives the fine one.
         """
         side = self.appearance.side
+        change = 1 + threefold(self.heed) * (change - 1)
         guess = _coefficients(self.appearance, features)
         told = coarse(self.drawn * change - self.mean).ravel()
         wrong = (told - guess @ self.coarse_basis) * np.repeat(coarse(seen).ravel(), 3)
@@ -126,15 +136,18 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     rows = zip(appearance.basis, appearance.scales, strict=True)
     coarse_basis = np.stack([coarse(row.astype(np.float32)).ravel() * scale for row, scale in rows])
     mean = cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    lit = coarse(mean) * factor(space.light, light)
+    beard = space.beard * soft_step(space.at_vertices(_differ(lit, performer.reference)), _SKIN, _BEARD)
     return Role(
         appearance=appearance, performer=performer,
-        offset=donor_offset(donor, own, space.share, space.rim) * performer.known[:, None],
+        offset=_to_the_edge(donor_offset(donor, own, space.share, space.rim) * performer.known[:, None], beard, space),
         turn=onto_performer(donor, own, space.rim)[1],
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
         mean=mean, drawn=_usual(appearance, performer, mean), coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),
-        share=_share(coarse(appearance.mean) * factor(space.light, light), performer.reference, space), light=light,
+        share=np.maximum(space.share, beard), light=light,
         whites=whites_between(relit(mean, space.light, light), performer.usual, space),
+        heed=_heed(lit, performer.reference, space),
     )  # fmt: skip
 
 
@@ -170,11 +183,29 @@ def _common_light(donor: F32, performer: F32, space: FaceSpace) -> F32:
     return light
 
 
-def _share(donor: F32, performer: F32, space: FaceSpace) -> F64:
-    """The donor's share of each vertex, grown along the jaw where two textures under the same light (COARSE x COARSE x 3) differ
-    as a beard differs from skin."""
-    differ = cv2.GaussianBlur(stray(performer, donor), (0, 0), 2.0)
-    return np.maximum(space.share, space.beard * soft_step(space.at_vertices(differ), _SKIN, _BEARD))
+def _differ(donor: F32, performer: F32) -> F32:
+    """COARSE x COARSE: how far two textures under the same light (COARSE x COARSE x 3) differ around each texel, in log units."""
+    return cv2.GaussianBlur(stray(performer, donor), (0, 0), 2.0)
+
+
+def _to_the_edge(offset: F32, beard: F64, space: FaceSpace) -> F32:
+    """`offset` (468x3 centimetres) with the outline moved to the lower edge of the performer's chin, where one of two faces has a
+    `beard` (468, 0..1)."""
+    outline = list(OVAL)
+    away = (space.canonical[outline] - space.canonical[_LIPS]) * (1, 1, 0)
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    edge = _RIM * np.maximum(away[:, 1:2], 0) * away
+    moved = offset.copy()
+    moved[outline] += beard[outline, None] * (edge - offset[outline])
+    return moved
+
+
+def _heed(donor: F32, performer: F32, space: FaceSpace) -> F32:
+    """SMALL x SMALL, 0..1: not the change of what is dark on the lower face of the `performer` and bright on that of the `donor`
+    (both COARSE x COARSE x 3): a beard's hairs lie otherwise in every frame, and would mottle bare skin."""
+    darker = np.log(np.maximum(donor, _DARK) / np.maximum(performer, _DARK)).mean(axis=-1)
+    beard = soft_step(cv2.GaussianBlur(darker, (0, 0), 2.0), _SKIN, _BEARD)
+    return 1 - enlarged(beard * coarse(space.template.spread(space.beard)) * space.skin, SMALL)
 
 
 def _coefficients(appearance: Appearance, features: F32) -> F32:
