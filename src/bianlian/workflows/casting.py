@@ -15,6 +15,7 @@ import numpy as np
 from bianlian.compositing.perform import at_side
 from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast
+from bianlian.compositing.tone import in_tones_of
 from bianlian.donors.papers import TEMPLATE
 from bianlian.donors.performer import Production
 from bianlian.donors.roll import Donor
@@ -188,13 +189,14 @@ def prepared(permitted: Permitted, job: FileSwap, track: TrackReader, album: Alb
     source, grants = permitted.source, permitted.grants
     appearances = {person: player.appearance for person, player in job.players.items()}
     space = job.space().at(drawing_side(track, appearances))
+    performers = {person: study(sampled_faces(source, track, person, album), space) for person in job.players}
     casts = {
         person: Cast(
             grant=grants[person],
-            appearance=at_side(player.appearance, space.template.side),
-            performer=study(sampled_faces(source, track, person, album), space),
+            appearance=in_tones_of(performer, at_side(appearances[person], space.template.side)),
+            performer=performer,
         )
-        for person, player in job.players.items()
+        for person, performer in performers.items()
     }
     start = next(iter(track.instants(0, 1)))
     label = plan_label(source.size, track.boxes(), style=job.style, start=start, grants=tuple(grants.values()))

@@ -1,0 +1,62 @@
+"""Tone: black and white footage gets a black and white face, colour stays colour."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from bianlian.compositing.performer import study
+from bianlian.compositing.stage import Cast, compose
+from bianlian.compositing.tone import in_tones_of
+from bianlian.imaging.colour import rgb_from_frame
+from bianlian.records.arrays import F32
+from bianlian.records.face import TrackedFace
+from bianlian.records.frame import Frame
+from tests.faces import grant, space, tracked
+from tests.material import frame_of
+from tests.unit.compositing.test_stage import FOOTAGE, appearance, performer
+
+GREY, SEPIA = (1.0, 1.0, 1.0), (1.0, 0.88, 0.7)
+
+
+def toned(tone: tuple[float, float, float]) -> list[tuple[Frame, TrackedFace]]:
+    """The footage in one tone."""
+
+    def printed(frame: Frame) -> Frame:
+        grey = cv2.cvtColor(rgb_from_frame(frame), cv2.COLOR_RGB2GRAY)[..., None]
+        return frame_of((grey * np.array(tone)).astype(np.uint8), frame.index)
+
+    return [(printed(frame), face) for frame, face in tracked(FOOTAGE, 12, 0, 10)]
+
+
+def spread(rgb: F32) -> float:
+    """How many colours there are: standard deviation of the log quotients of the channels."""
+    return float(np.log((rgb[..., ::2] + 8) / (rgb[..., 1:2] + 8)).std(axis=(0, 1)).max())
+
+
+@pytest.mark.parametrize("tone", [GREY, SEPIA])
+def test_footage_of_one_tone_stays_of_one_tone(tone: tuple[float, float, float]) -> None:
+    footage = toned(tone)
+    worn = study(footage, space())
+    cast = {1: Cast(grant=grant(), appearance=in_tones_of(worn, appearance()), performer=worn)}
+    frame, face = footage[0]
+    (composite,) = compose([(frame, (face,))], cast, space())
+    before, after = (rgb_from_frame(one).astype(np.float32) for one in (frame, composite.frame))
+    assert np.abs(after - before).max() > 40
+    assert spread(after) < spread(before) + 0.01
+
+
+def test_a_face_in_colour_keeps_every_colour() -> None:
+    assert in_tones_of(performer(), appearance()) is appearance()
+
+
+def test_a_donor_without_basis_is_toned_too() -> None:
+    bare = replace(
+        appearance(), basis=appearance().basis[:0], scales=appearance().scales[:0], doubt=appearance().doubt[:0],
+        regressor=appearance().regressor[:, :0],
+    )  # fmt: skip
+    mean = in_tones_of(study(toned(GREY), space()), bare).mean
+    assert np.ptp(mean, axis=2).max() < 1e-3
