@@ -13,16 +13,18 @@ from bianlian.records.arrays import F32
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _ONE_TONE, _COLOURED = 0.07, 0.17
-"""Range over a face (2 to 98 % of its texels) of the log quotients of its channels, up to which it has one tone, and from which it is
-in colour: .06 at most in black and white and two sepias, under noise and at CRF 28 too; .17 with two thirds of the colour taken
-away; .29 and more in colour, under coloured light, over-exposed and at CRF 40 too."""
+"""Range over a face (2 to 98 % of its texels) of the log quotients of its channels: up to the first it has one tone, from the
+second on it is in colour. .067 at most in black and white and two sepias, under noise and at CRF 28 too; .17 with two thirds of
+the colour taken away; .29 and more in colour, under coloured light, over-exposed and at CRF 40 too."""
 _DARK = np.float32(10 / 255)
 """Coded values below which a quotient is noise."""
 
 
 def in_tones_of(performer: Performer, appearance: Appearance) -> Appearance:
-    """The same appearance in the tones of the performer's picture: greys where that has no colours. What tone these get is the light's
-    matter."""
+    """The same appearance in the tones of the performer's picture: greys where that has no colours.
+
+    What tone the greys get is the light's matter.
+    """
     colour = _colours(performer.reference)
     if colour == 1:
         return appearance
