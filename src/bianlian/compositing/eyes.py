@@ -22,7 +22,7 @@ the head, in radians."""
 _WIDE, _CLOSING = 0.8, 0.5
 """Openings between which the opening comes to tell all, counting `_STRICT` times, and where the eye looks counts `_ASIDE`: of
 blinks a capture has few moments, and a mean over them is a smear. Worth .35 dB and .008 of SSIM in eyes that are half closed."""
-_STRICT, _ASIDE = 8.0, 0.02
+_STRICT, _ASIDE = 4.0, 0.02
 _MOMENTS = 12
 """How many moments are mixed. 3 are sharper still, but lose .4 dB in the eyes; all that are near win .05 dB and blur."""
 _SHUT, _OPEN = 0.35, 0.7
