@@ -19,6 +19,7 @@ from bianlian.records.arrays import F32, arrays_in
 
 _FOUR = ((0, 0), (0, 1), (1, 0), (1, 1))
 
+HALF = COARSE // 2
 Layer = tuple[F32, F32]
 """Weights, outputs x inputs (x3x3), and what is added to each output."""
 
@@ -28,18 +29,19 @@ class Occluders:
     """The network: three sizes down, three up, and the evidence itself beside what was gathered around it."""
 
     maps: F32
-    """3 x COARSE x COARSE: where eyes and mouth are, how far from the middle line, how high."""
+    """3 x HALF x HALF: where eyes and mouth are, how far from the middle line, how high."""
     layers: dict[str, Layer]
 
-    def __call__(self, evidence: F32) -> F32:
-        """COARSE x COARSE: log odds that a texel is hidden, from `evidence` (E x COARSE x COARSE, see `matte`)."""
+    def __call__(self, apart: F32, around: F32) -> F32:
+        """COARSE x COARSE: log odds that a texel is hidden, from what is `apart` (3 x COARSE x COARSE) there and what is known of
+        what is `around` it (5 x HALF x HALF), see `matte`."""
         layers = self.layers
-        half = _seen(_seen(np.concatenate([evidence, self.maps]), layers["half_in"], 2), layers["half"])
+        half = _seen(np.concatenate([_seen(apart, layers["half_in"], 2), around, self.maps]), layers["half"])
         quarter = _seen(_seen(half, layers["quarter_in"], 2), layers["quarter"])
         eighth = _seen(_seen(quarter, layers["eighth_in"], 2), layers["eighth"])
         quarter = _seen(quarter + _twice(_mixed(eighth, layers["eighth_up"])), layers["quarter_out"])
         half = _seen(half + _twice(_mixed(quarter, layers["quarter_up"])), layers["half_out"])
-        gathered = np.concatenate([half, *(evidence[:, y::2, x::2] for y, x in _FOUR)])
+        gathered = np.concatenate([half, *(apart[:, y::2, x::2] for y, x in _FOUR)])
         odds = np.empty((COARSE, COARSE), np.float32)
         for part, (y, x) in zip(
             _mixed(np.maximum(_mixed(gathered, layers["join"]), 0), layers["odds"]), _FOUR, strict=True
