@@ -11,8 +11,11 @@ from bianlian.records.face import Face
 
 
 def head_angles(rotation: F64) -> tuple[float, float]:
-    """(yaw, pitch) in radians, signs as in `records.face.Pose`, of a rotation in image axes."""
-    return float(np.arctan2(-rotation[0, 2], rotation[2, 2])), float(np.arcsin(np.clip(rotation[1, 2], -1, 1)))
+    """(yaw, pitch) in radians, signs as in `records.face.Pose`, of a rotation in image axes.
+
+    They say from where the camera looks at the head, so neither a head that leans nor a camera that is turned changes them.
+    """
+    return float(np.arctan2(rotation[2, 0], rotation[2, 2])), float(np.arcsin(np.clip(-rotation[2, 1], -1, 1)))
 
 
 def performance(face: Face, rotation: F64, rest: F32) -> F32:

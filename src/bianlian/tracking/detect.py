@@ -28,6 +28,9 @@ LEAST_SCORE = 0.5
 LEAST_OVERLAP = 0.3
 """face_detector_graph.cc, min_suppression_threshold."""
 
+_STANDS, _FAINT = 0.85, 0.3
+"""Score from which a face stands beyond doubt (none on its head had it), and the least score when two ways are compared."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Detection:
@@ -74,6 +77,26 @@ class FaceDetector:
         """Faces in some views of the picture, in image coordinates, best first."""
         return suppressed(self.sightings(picture, through, least_score=least_score))
 
+    def righted(self, picture: Sampler, face: Detection) -> Detection:
+        """`face`, or what it is when the picture is held upside down, if that is the likelier.
+
+        The network takes a face that stands on its head for one that stands, with the eyes at the mouth, and says so with less
+        confidence. Of 360 faces that stood none was turned, and all of 344 that did not (docs/tracking.md).
+        """
+        if face.score >= _STANDS:
+            return face
+        square = 3 * max(face.box.width, face.box.height)
+        view = _centred(face.box, square)
+        inverted = _UpsideDown(picture)
+        as_seen = self.look(picture, (view,), least_score=_FAINT)
+        turned = self.look(inverted, (_centred(inverted.box(face.box), square),), least_score=_FAINT)
+        if not turned or (as_seen and as_seen[0].score >= turned[0].score):
+            return face
+        best = turned[0]
+        return Detection(
+            box=inverted.box(best.box), keypoints_image=inverted.corner - best.keypoints_image, score=best.score
+        )
+
     def sightings(
         self, picture: Sampler, through: Iterable[View], *, least_score: float = LEAST_SCORE
     ) -> list[Detection]:
@@ -100,6 +123,37 @@ class FaceDetector:
             )
             for i, ((left, top), (right, bottom)) in enumerate(zip(low.tolist(), high.tolist(), strict=True))
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class _UpsideDown:
+    """A picture held upside down."""
+
+    picture: Sampler
+
+    @property
+    def size(self) -> Size:
+        return self.picture.size
+
+    @property
+    def corner(self) -> F32:
+        """2: the last pixel, which comes to lie where the first was."""
+        height, width = self.size
+        return np.array([width - 1, height - 1], np.float32)
+
+    def sample(self, image_from_crop: F32, side: int) -> F32:
+        inverted = -image_from_crop
+        inverted[:, 2] += self.corner
+        return self.picture.sample(inverted, side)
+
+    def box(self, box: Box) -> Box:
+        """Where a box comes to lie."""
+        right, bottom = self.corner.tolist()
+        return Box(left=right - box.right, top=bottom - box.bottom, right=right - box.left, bottom=bottom - box.top)
+
+
+def _centred(box: Box, square: float) -> View:
+    return View(left=(box.left + box.right - square) / 2, top=(box.top + box.bottom - square) / 2, square=square)
 
 
 def whole_view(size: Size) -> View:

@@ -80,7 +80,8 @@ class Watch:
             other = box_of(known.points_image)
             if box.overlap(other) > LEAP or _holds(other, box):
                 return
-        first = self._landmarker.landmarks_of(seen.picture, region_of_detection(detection))
+        righted = self._landmarker.detector.righted(seen.picture, detection)
+        first = self._landmarker.landmarks_of(seen.picture, region_of_detection(righted))
         if first.presence < LEAST_PRESENCE:
             return
         result = self._landmarks(seen, first)

@@ -156,7 +156,8 @@ class FaceLocator:
     def _found(self, picture: Sampler) -> list[F32]:
         found: list[F32] = []
         for detection in self._landmarker.detector.search(picture, smallest_px=SMALLEST_READ_PX):
-            first = self._landmarker.landmarks_of(picture, region_of_detection(detection))
+            righted = self._landmarker.detector.righted(picture, detection)
+            first = self._landmarker.landmarks_of(picture, region_of_detection(righted))
             # A second look from where the first one found the face is what tracking does from frame to frame.
             found.append(self._landmarker.landmarks_of(picture, region_of_landmarks(first.points_image)).points_image)
         return found

@@ -1,5 +1,6 @@
 """Every face that is large enough stands whole in a view that the network can read."""
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -52,3 +53,21 @@ def test_small_faces_off_the_middle_are_found(size):
 def test_no_face_is_found_where_none_is():
     picture = RgbSampler(scene((480, 640)))
     assert face_models().landmarker.detector.search(picture, smallest_px=40, least_score=0.6) == []
+
+
+@pytest.mark.parametrize("name", ["demo/demo_footage.mp4", "demo/demo_donor_talk.mp4"])
+@pytest.mark.parametrize("scale", [1.0, 0.3])
+def test_a_face_on_its_head_is_seen_as_one(name, scale):
+    (face,) = pictures(name, 1, 30)
+    standing = cv2.resize(face, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    on_its_head = RgbSampler(np.ascontiguousarray(standing[::-1, ::-1]))
+    detector = face_models().landmarker.detector
+    (as_it_is, *_), (seen, *_) = (
+        detector.search(picture, smallest_px=40) for picture in (RgbSampler(standing), on_its_head)
+    )
+    assert detector.righted(RgbSampler(standing), as_it_is) is as_it_is
+    righted = detector.righted(on_its_head, seen)
+    eyes, mouth = righted.keypoints_image[:2, 1].mean(), righted.keypoints_image[3, 1]
+    assert eyes > mouth + 0.2 * righted.box.height
+    corner = np.array(standing.shape[1::-1]) - 1
+    assert np.abs(corner - righted.keypoints_image - as_it_is.keypoints_image).max() < 0.1 * righted.box.height
