@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import replace
+from fractions import Fraction
 from io import BytesIO
 
 import cv2
@@ -115,6 +116,15 @@ def test_where_a_face_leaves_the_picture_a_person_is_asked_to_look(stage):
     assert 3 < tracked < len(moved)
     assert [look["frame"] for look in report["look_first"] if "out of it" in look["why"]] == [tracked]
     assert "Person 1 comes into sight or goes out of it" in outcome.sentence
+
+
+@pytest.mark.parametrize(
+    ("aspect", "is_told"), [(Fraction(16, 15), False), (Fraction(4, 3), True), (Fraction(3, 4), True)]
+)
+def test_pixels_that_are_not_square_are_told(stage, aspect, is_told):
+    source = performer_clip(stage.folder / "dv.mp4", replace(RICH, size=(288, 288), rotation=0, sample_aspect=aspect))
+    outcome, _ = swapped(stage, source)
+    assert ("not square" in outcome.sentence) == is_told
 
 
 def test_a_cut_is_no_reason_to_look(stage):

@@ -61,6 +61,9 @@ def grain(size: tuple[int, int], strength: F32, *, seed: tuple[int, ...]) -> F32
     """`size` values to add to a picture's coded RGB, with the deviations of `grain_over`; the same for the same seed."""
     random = np.random.default_rng(seed)
     fine = random.standard_normal(size, np.float32) * strength[0]
-    rest = float(np.sqrt(max(strength[1] ** 2 - strength[0] ** 2 / 4, 0)))
-    half = random.standard_normal((-(-size[0] // 2), -(-size[1] // 2)), np.float32) * np.float32(rest)
+    shape = (-(-size[0] // 2), -(-size[1] // 2))
+    if strength[1] < strength[0] / 2:  # finer than white noise, as dither is
+        half = cv2.resize(fine, shape[::-1], interpolation=cv2.INTER_AREA) * (2 * strength[1] / strength[0] - 1)
+    else:
+        half = random.standard_normal(shape, np.float32) * np.sqrt(strength[1] ** 2 - strength[0] ** 2 / 4)
     return fine + cv2.resize(half, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)[: size[0], : size[1]]

@@ -34,9 +34,9 @@ def skin() -> F32:
     return (0.5 + np.random.default_rng(5).normal(0, 0.03, (*SIZE, 3))).astype(np.float32)
 
 
-@pytest.mark.parametrize("strength", [0.01, 0.03])
-def test_drawn_grain_measures_as_asked_for(strength: float) -> None:
-    wanted = np.array([strength, strength * 0.8], np.float32)
+@pytest.mark.parametrize(("strength", "coarser"), [(0.01, 0.8), (0.03, 0.8), (0.03, 0.5), (0.04, 0.25)])
+def test_drawn_grain_measures_as_asked_for(strength: float, coarser: float) -> None:
+    wanted = np.array([strength, strength * coarser], np.float32)
     frames = [skin() + grain(SIZE, wanted, seed=(number,))[..., None] for number in range(24)]
     assert measured(frames) == pytest.approx(wanted, rel=0.25)
 
