@@ -17,7 +17,7 @@ from bianlian.records.donor import stamp
 from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.progress import Progress, Reporter
 from bianlian.records.verdict import State, Verdict
-from bianlian.tracking.landmarks import FaceLandmarker, region_of_detection, region_of_landmarks
+from bianlian.tracking.landmarks import FaceLandmarker, LandmarkResult, region_of_detection, region_of_landmarks
 from bianlian.tracking.sampling import FrameSampler, Sampler
 from bianlian.tracking.watch import LEAST_PRESENCE
 from bianlian.verification.claims import Consent, ConsentState
@@ -147,19 +147,21 @@ class FaceLocator:
         followed = [self._landmarker.landmarks_of(picture, region_of_landmarks(points)) for points in known]
         if followed and all(result.presence >= LEAST_PRESENCE for result in followed):
             self._left -= 1
-            self._known = [result.points_image for result in followed]
+            seen = followed
         else:
             self._left = DETECT_EVERY
-            self._known = self._found(picture)
-        return self._known
+            seen = self._found(picture)
+        # What only looked like a face for a moment is not followed, or losing it would mean to search each frame.
+        self._known = [result.points_image for result in seen if result.presence >= LEAST_PRESENCE]
+        return [result.points_image for result in seen]
 
-    def _found(self, picture: Sampler) -> list[F32]:
-        found: list[F32] = []
+    def _found(self, picture: Sampler) -> list[LandmarkResult]:
+        found: list[LandmarkResult] = []
         for detection in self._landmarker.detector.search(picture, smallest_px=SMALLEST_READ_PX):
             righted = self._landmarker.detector.righted(picture, detection)
             first = self._landmarker.landmarks_of(picture, region_of_detection(righted))
             # A second look from where the first one found the face is what tracking does from frame to frame.
-            found.append(self._landmarker.landmarks_of(picture, region_of_landmarks(first.points_image)).points_image)
+            found.append(self._landmarker.landmarks_of(picture, region_of_landmarks(first.points_image)))
         return found
 
 
