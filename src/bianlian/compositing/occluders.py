@@ -44,7 +44,7 @@ class Occluders:
         gathered = np.concatenate([half, *(apart[:, y::2, x::2] for y, x in _FOUR)])
         odds = np.empty((COARSE, COARSE), np.float32)
         for part, (y, x) in zip(
-            _mixed(np.maximum(_mixed(gathered, layers["join"]), 0), layers["odds"]), _FOUR, strict=True
+            _mixed(_positive(_mixed(gathered, layers["join"])), layers["odds"]), _FOUR, strict=True
         ):
             odds[y::2, x::2] = part
         return odds
@@ -68,9 +68,13 @@ def _seen(picture: F32, layer: Layer, step: int = 1) -> F32:  # pragma: no cover
     around = np.zeros((inputs, height + 2, 3, columns), np.float32)  # what lies left of each texel, on it, right of it
     for c in range(inputs):
         for y in range(height):
-            for dx in range(3):
-                for x in range(max(0, dx == 0), min(columns, (width - dx) // step + 1)):
-                    around[c, y + 1, dx, x] = picture[c, y, step * x + dx - 1]
+            row = around[c, y + 1]
+            for x in range(1, columns):
+                row[0, x] = picture[c, y, step * x - 1]
+            for x in range(columns):
+                row[1, x] = picture[c, y, step * x]
+            for x in range((width - 2) // step + 1):
+                row[2, x] = picture[c, y, step * x + 1]
     out = np.empty((len(added), rows, columns), np.float32)
     sums = np.empty((4, columns), np.float32)
     for k in range(0, len(added), 4):
@@ -78,15 +82,15 @@ def _seen(picture: F32, layer: Layer, step: int = 1) -> F32:  # pragma: no cover
             sums[:] = 0
             for c in range(inputs):
                 for dy in range(3):
-                    for dx in range(3):
-                        beside = around[c, step * y + dy, dx]
-                        first, second = weights[k, c, dy, dx], weights[k + 1, c, dy, dx]
-                        third, fourth = weights[k + 2, c, dy, dx], weights[k + 3, c, dy, dx]
-                        for x in range(columns):
-                            sums[0, x] += first * beside[x]
-                            sums[1, x] += second * beside[x]
-                            sums[2, x] += third * beside[x]
-                            sums[3, x] += fourth * beside[x]
+                    row, four = around[c, step * y + dy], weights[k : k + 4, c, dy]
+                    a, b, d, e, f, g = four[0, 0], four[0, 1], four[0, 2], four[1, 0], four[1, 1], four[1, 2]
+                    p, q, r, s, t, u = four[2, 0], four[2, 1], four[2, 2], four[3, 0], four[3, 1], four[3, 2]
+                    for x in range(columns):
+                        left, on, right = row[0, x], row[1, x], row[2, x]
+                        sums[0, x] += a * left + b * on + d * right
+                        sums[1, x] += e * left + f * on + g * right
+                        sums[2, x] += p * left + q * on + r * right
+                        sums[3, x] += s * left + t * on + u * right
             for part in range(4):
                 for x in range(columns):
                     out[k + part, y, x] = max(sums[part, x] + added[k + part], np.float32(0))
@@ -97,6 +101,10 @@ def _mixed(picture: F32, layer: Layer) -> F32:
     """Each texel's channels through a matrix."""
     weights, added = layer
     return (weights @ picture.reshape(len(picture), -1) + added[:, None]).reshape(-1, *picture.shape[1:])
+
+
+def _positive(picture: F32) -> F32:
+    return np.maximum(picture, 0, out=picture)
 
 
 def _twice(picture: F32) -> F32:

@@ -9,6 +9,7 @@ import numpy as np
 
 from bianlian.compositing.change import leading
 from bianlian.compositing.eyes import whites_between
+from bianlian.compositing.matte import fine
 from bianlian.compositing.performer import Performer, stray
 from bianlian.imaging.colour import threefold
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
@@ -67,6 +68,8 @@ class Role:
     """9x3: from the donor's mean light and skin tone to the performer's, see `_common_light`."""
     whites: F32
     """3, see `eyes.whites_between`."""
+    fine: F32
+    """SMALL x SMALL: the fine structure of the performer's usual look, see `matte.fine`."""
     heed: F32
     """SMALL x SMALL, 0..1: what the performer's change counts; nothing in a beard that the donor has not."""
 
@@ -147,7 +150,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         gain=_gain(coarse_basis, appearance.doubt, space),
         share=np.maximum(space.share, beard), light=light,
         whites=whites_between(relit(mean, space.light, light), performer.usual, space),
-        heed=_heed(lit, performer.reference, space),
+        fine=fine(performer.usual), heed=_heed(lit, performer.reference, space),
     )  # fmt: skip
 
 

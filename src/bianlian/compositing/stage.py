@@ -39,7 +39,7 @@ from bianlian.records.frame import Frame
 from bianlian.records.grant import Grant
 
 _DAMPING = np.array([0.46, 0.27, 0.16, 0.11], np.float32)
-"""Weights of the light and the occlusion of a frame and the ones before it."""
+"""Weights of the light of a frame and the ones before it."""
 _SUDDEN = 0.1
 """Change of light, root mean square over the channels, that is no noise any more: between frames up to three apart it was .05 at
 most in talk under moving light, under noise of 9 codes and at CRF 40, and .1 to 1.2 in fades, flashes and coloured light."""
@@ -80,7 +80,6 @@ class _Moment:
     centre: F32
     size: float
     light: F32
-    hidden: F32
 
 
 def compose(
@@ -129,15 +128,13 @@ def _with_face(
     worn, seen = small_texture(rgb, face.points_image - corner, space)
     light = light_between(space.light, coarse(worn), role.performer.reference, space.skin * coarse(seen))
     expected = role.performer.under(light, space)
-    moment = _Moment(
-        index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height,
-        light=light, hidden=occlusion(worn, seen, expected, role.performer.tolerance, occluders),
-    )  # fmt: skip
-    seen = seen * (1 - enlarged(moment.hidden, SMALL))
+    moment = _Moment(index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height, light=light)
+    hidden = occlusion(worn, seen, expected, role.fine, role.performer.tolerance, occluders)
+    seen = seen * (1 - enlarged(hidden, SMALL))
     texture = role.texture(features, change(worn, seen, expected), seen)
     look = role.performer.look(face.points_image)
     texture = with_eyes(texture, role.appearance, features, look, role.whites, space)
-    light, hidden = _damped(moment, past)
+    light = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, placement, role.offset)
     inner = _drawn_box(points[role.share > 0], box, frame)
@@ -177,9 +174,8 @@ def _drawn_box(points: F32, box: PixelBox, frame: Frame) -> PixelBox:
     ).clipped(frame.size)  # fmt: skip
 
 
-def _damped(moment: _Moment, past: deque[_Moment]) -> tuple[F32, F32]:
-    """Light and occlusion, smoothed over the frames just before, unless the face was elsewhere or unseen there; light less, the
-    more it was another."""
+def _damped(moment: _Moment, past: deque[_Moment]) -> F32:
+    """Light, smoothed over the frames just before unless the face was elsewhere or unseen there; less, the more it was another."""
     kept: list[_Moment] = []
     for earlier in (moment, *reversed(past)):
         later = kept[-1] if kept else moment
@@ -190,5 +186,4 @@ def _damped(moment: _Moment, past: deque[_Moment]) -> tuple[F32, F32]:
     weights = _DAMPING[: len(kept)]
     lights = np.stack([earlier.light for earlier in kept])
     other = ((lights - moment.light) ** 2).sum(axis=(1, 2)) / np.float32(3 * _SUDDEN**2)
-    light = np.average(lights, axis=0, weights=weights * np.exp(-other))
-    return light, np.average([earlier.hidden for earlier in kept], axis=0, weights=weights)
+    return np.average(lights, axis=0, weights=weights * np.exp(-other))
