@@ -175,7 +175,7 @@ def _drawn_box(points: F32, box: PixelBox, frame: Frame) -> PixelBox:
 
 
 def _damped(moment: _Moment, past: deque[_Moment]) -> F32:
-    """Light, smoothed over the frames just before unless the face was elsewhere or unseen there; less, the more it was another."""
+    """Light, smoothed over the frames before, unless the face was elsewhere or unseen there; less, the more it was another."""
     kept: list[_Moment] = []
     for earlier in (moment, *reversed(past)):
         later = kept[-1] if kept else moment
