@@ -127,6 +127,13 @@ def test_pixels_that_are_not_square_are_told(stage, aspect, is_told):
     assert ("not square" in outcome.sentence) == is_told
 
 
+@pytest.mark.parametrize("casts", [{1: DONOR}, {1: DONOR, 2: DONOR}])
+def test_a_performer_in_a_mirror_who_is_not_cast_is_told(stage, casts):
+    pictures = [np.hstack([picture, picture[:, ::-1]]) for picture in performance()[:12]]
+    outcome, _ = swapped(stage, make_clip_of(stage.folder / "mirror.mp4", pictures), casts=casts)
+    assert ("Person 2, who is not cast, looks like person 1" in outcome.sentence) == (len(casts) == 1)
+
+
 def test_a_cut_is_no_reason_to_look(stage):
     empty = cv2.resize(np.random.default_rng(3).integers(0, 255, (9, 9, 3), np.uint8), (288, 288))
     outcome, report = swapped(stage, make_clip_of(stage.folder / "cut.mp4", [*performance()[:12], *[empty] * 12]))

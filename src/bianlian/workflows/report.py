@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -11,11 +11,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import numpy as np
+
 from bianlian.marking.metadata import AigcLabel
 from bianlian.records.donor import stamp
 from bianlian.records.frame import SourceInfo
 from bianlian.records.track import TrackInfo
 from bianlian.records.verdict import Verdict
+from bianlian.tracking.associate import ALIKE
 from bianlian.workflows.notes import FaceSummary, Passage
 from bianlian.workflows.quality import Calm, Likeness, Measures
 from bianlian.workflows.stopwatch import Speed
@@ -131,7 +134,23 @@ def told(facts: Facts) -> tuple[str, ...]:
         for person, frames in brinks
         if frames
     ]
-    return (*_oblong(facts.source), *sentences[:TOLD_PASSAGES], *more, *lost)
+    return (*_oblong(facts.source), *sentences[:TOLD_PASSAGES], *more, *lost, *_doubles(facts))
+
+
+def _doubles(facts: Facts) -> Iterator[str]:
+    """Who looks like somebody who is replaced, and stays: a mirror, a screen or a photograph shows a performer twice."""
+    known = [person for person in facts.track.persons if person.embedding.any()]
+    for other in known:
+        alike = (
+            person.number
+            for person in known
+            if person.number in facts.donors and np.linalg.norm(person.embedding - other.embedding) < ALIKE
+        )
+        if other.number not in facts.donors and (number := next(alike, 0)):
+            yield (
+                f"Person {other.number}, who is not cast, looks like person {number}. If that is a mirror or a screen, "
+                "cast both: the performer is still to be seen in it."
+            )
 
 
 def _oblong(source: SourceInfo) -> tuple[str, ...]:
