@@ -62,7 +62,7 @@ class FaceResNet:
             rows = zip(layers[::2], layers[1::2], strides, strict=True)
             self._first, *rest = (_convolution(*row, side=3 if number else 7) for number, row in enumerate(rows))
             self._blocks = tuple(zip(rest[::2], rest[1::2], strict=True))
-            self._head = self._head.reshape(-1, 128)
+            self._head = self._head.reshape(-1, 128).copy()  # a view would keep the whole file
         except (ValueError, IndexError) as error:
             raise InstallationError(
                 f"the identity model cannot be read: {error}", advice="run: bianlian models pull, then bianlian doctor"

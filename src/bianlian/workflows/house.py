@@ -20,6 +20,8 @@ from bianlian.marking.registry import OutputRegistry
 from bianlian.marking.watermark.code import CodeBook, code_book
 from bianlian.records.progress import Reporter
 from bianlian.screening.detector import NudeNet
+from bianlian.tracking.identity import IdentityModel
+from bianlian.tracking.landmarks import FaceLandmarker
 from bianlian.tracking.models import FaceModels, load_models
 from bianlian.weights.catalogue import CONTENT_DETECTOR, FACE_LANDMARKER, FACE_RECOGNITION
 from bianlian.weights.store import WeightStore
@@ -39,6 +41,14 @@ class House:
         """Load the tracking networks, fetching their weights on first use. One set a thread."""
         bundle = self.weights.fetch(FACE_LANDMARKER, reporter=reporter)
         return load_models(bundle, self.weights.fetch(FACE_RECOGNITION, reporter=reporter))
+
+    def landmarker(self, reporter: Reporter) -> FaceLandmarker:
+        """Of these, what finds faces and their landmarks."""
+        return FaceLandmarker(self.weights.fetch(FACE_LANDMARKER, reporter=reporter))
+
+    def identity_model(self, reporter: Reporter) -> IdentityModel:
+        """Of these, what tells who it is."""
+        return IdentityModel(self.weights.fetch(FACE_RECOGNITION, reporter=reporter))
 
     def content_detector(self, reporter: Reporter) -> NudeNet:
         """Load the content gate's network; without it there is no swap."""

@@ -148,7 +148,7 @@ def _run(job: FileSwap, folder: JobFolder, request: PreviewRequest, reporter: Re
     draft, finished = (folder.path / f"{name}{request.sheet.suffix.lower()}" for name in ("draft", "sealed"))
     write_picture(marked, draft, xmp=xmp_packet(sealing.label, SourceType.TRAINED.value))
     sealed(house, sealing, draft, finished)
-    seen = checked(house, sealing, finished, reporter)
+    seen = checked(house, sealing, finished, house.landmarker(reporter), reporter)
     pairs = [(permitted.grants[person], permitted.uses[person]) for person in permitted.uses]
     request.sheet.unlink(missing_ok=True)
     released(house, sealing, pairs, Result(file=finished, output=folder.output, prints=seen.prints))

@@ -19,9 +19,8 @@ from bianlian.records.face import Box, TrackedFace
 from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.time import Instant
 from bianlian.records.track import Person
-from bianlian.tracking.identity import chip
-from bianlian.tracking.landmarks import region_of_landmarks
-from bianlian.tracking.models import FaceModels
+from bianlian.tracking.identity import IdentityModel, chip
+from bianlian.tracking.landmarks import FaceLandmarker, region_of_landmarks
 from bianlian.tracking.sampling import FrameSampler
 from bianlian.tracking.store import TrackReader
 
@@ -108,14 +107,19 @@ class Measures:
 
 
 def measured(
-    source: SourceInfo, track: Path, finished: Path, templates: Mapping[int, F32], models: FaceModels
+    source: SourceInfo,
+    track: Path,
+    finished: Path,
+    templates: Mapping[int, F32],
+    landmarker: FaceLandmarker,
+    identity: IdentityModel,
 ) -> Measures:
     """Measure a finished result in a few places; the cost does not grow with its length, save for reading its packets.
 
     Args:
         track: folder of the footage's track.
         templates: for each person who is cast, the donor's 128-D template.
-        models: not in use by another thread.
+        landmarker: not in use by another thread.
 
     Raises:
         MediaError: one of the files cannot be read.
@@ -135,7 +139,9 @@ def measured(
             looks[person].take(before, after, seen)
             face = seen[middle]
             if face is not None:
-                looks[person].likeness.append(_likeness(after[middle], face, template, persons[person], models))
+                looks[person].likeness.append(
+                    _likeness(after[middle], face, template, persons[person], landmarker, identity)
+                )
     return Measures(
         likeness={person: tuple(look.likeness) for person, look in looks.items()},
         calm={person: look.calm for person, look in looks.items()},
@@ -201,10 +207,17 @@ def _inner(boxes: Sequence[Box], frame: Frame) -> PixelBox:
     ).clipped(frame.size)
 
 
-def _likeness(frame: Frame, tracked: TrackedFace, template: F32, person: Person, models: FaceModels) -> Likeness:
+def _likeness(
+    frame: Frame,
+    tracked: TrackedFace,
+    template: F32,
+    person: Person,
+    landmarker: FaceLandmarker,
+    identity: IdentityModel,
+) -> Likeness:
     picture = FrameSampler(frame)
-    points = models.landmarker.landmarks_of(picture, region_of_landmarks(tracked.face.points_image)).points_image
-    embedding = models.identity.embed_chip(chip(picture, points))
+    points = landmarker.landmarks_of(picture, region_of_landmarks(tracked.face.points_image)).points_image
+    embedding = identity.embed_chip(chip(picture, points))
     own = float(np.linalg.norm(embedding - person.embedding)) if len(person.embeddings) else -1.0
     return Likeness(
         frame=frame.index, seconds=frame.instant.seconds, to_donor=float(np.linalg.norm(embedding - template)),

@@ -25,6 +25,7 @@ from bianlian.records.frame import Frame, SourceInfo
 from bianlian.records.grant import Grant
 from bianlian.records.progress import Progress, Reporter
 from bianlian.screening.gate import ContentGate, GateSettings
+from bianlian.tracking.landmarks import FaceLandmarker
 from bianlian.verification.release import CheckedDraft, ReleaseExpectation, check_draft
 from bianlian.workflows.donors import status_index_of
 from bianlian.workflows.house import House
@@ -79,7 +80,7 @@ def sealed(house: House, sealing: Sealing, draft: Path, target: Path) -> None:
     seal(draft, target, facts, signer_of(house))
 
 
-def checked(house: House, sealing: Sealing, file: Path, reporter: Reporter) -> CheckedDraft:
+def checked(house: House, sealing: Sealing, file: Path, landmarker: FaceLandmarker, reporter: Reporter) -> CheckedDraft:
     """Read every mark back from the finished file, and let the content gate look at the result.
 
     Returns:
@@ -99,7 +100,7 @@ def checked(house: House, sealing: Sealing, file: Path, reporter: Reporter) -> C
     def screened(stream: Iterator[Frame]) -> Iterator[Frame]:
         return gate.passing(prefetched(stream))
 
-    draft = check_draft(file, expectation, references_of(house, reporter), screened)
+    draft = check_draft(file, expectation, references_of(house, landmarker), screened)
     reporter.progress(Progress(stage="check", done=1, total=1, unit="files"))
     return draft
 

@@ -24,7 +24,6 @@ from bianlian.verification.claims import Consent, ConsentState
 from bianlian.verification.pixels import WatermarkKeys
 from bianlian.verification.report import verdict_page
 from bianlian.verification.verifier import Examination, References, Verifier
-from bianlian.weights.catalogue import FACE_LANDMARKER
 from bianlian.workflows.house import House
 
 DETECT_EVERY = 8
@@ -39,7 +38,7 @@ def verify_files(house: House, files: Sequence[Path], *, page: Path | None, repo
     Raises:
         MediaError: a file cannot be read at all and carries no mark.
     """
-    verifier = Verifier(references_of(house, reporter))
+    verifier = Verifier(references_of(house, house.landmarker(reporter)))
     examined: list[Examination] = []
     for done, file in enumerate(files):
         reporter.progress(Progress(stage="verify", done=done, total=len(files), unit="files"))
@@ -53,13 +52,13 @@ def verify_files(house: House, files: Sequence[Path], *, page: Path | None, repo
     return [one.verdict for one in examined]
 
 
-def references_of(house: House, reporter: Reporter) -> References:
-    """What this installation compares files with."""
+def references_of(house: House, landmarker: FaceLandmarker) -> References:
+    """What this installation compares files with; the landmarker finds the faces that hold marks."""
     book = house.code_book()
     keys = WatermarkKeys(
         reader=WatermarkReader(book),
         job_ids=house.registry.job_ids(key_id=book.key_id),
-        locate=FaceLocator(FaceLandmarker(house.weights.fetch(FACE_LANDMARKER, reporter=reporter))),
+        locate=FaceLocator(landmarker),
     )
     return References(
         roots_pem=trusted_roots(house),
@@ -122,7 +121,7 @@ def marks_of_ours(house: House, source: SourceInfo, reporter: Reporter) -> tuple
     The fingerprint is not asked: it cannot tell a result from the footage that it was made from, and a performer may well
     enrol in front of the same wall.
     """
-    claims = Verifier(references_of(house, reporter)).examine(source.path).claims
+    claims = Verifier(references_of(house, house.landmarker(reporter))).examine(source.path).claims
     marks = (claims.label, claims.metadata, claims.manifest, claims.watermark)
     return tuple(claim.finding.check for claim in marks if claim.is_ours)
 
