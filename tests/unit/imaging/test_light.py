@@ -24,6 +24,16 @@ def test_a_light_that_the_harmonics_can_say_is_found(values: list[float]) -> Non
     assert np.abs(np.log(ratio)).mean() < 0.15
 
 
+def test_light_that_burns_out_a_part_is_found_by_the_rest() -> None:
+    light = np.zeros((TERMS, 3), np.float32)
+    light[0], light[1] = 0.8, 0.2
+    texture = np.random.default_rng(1).uniform(0.3, 0.6, (COARSE, COARSE, 3)).astype(np.float32)
+    lit = texture * factor(space().light, light)
+    assert (lit[space().skin > 0.5] > 1).mean() > 0.3
+    found = light_between(space().light, np.minimum(lit, 1), texture, space().skin)
+    assert np.abs(found[0] - light[0]).max() < 0.05
+
+
 def test_a_dark_spot_does_not_pass_for_light() -> None:
     texture = np.full((COARSE, COARSE, 3), 0.5, np.float32)
     spotted = texture.copy()
