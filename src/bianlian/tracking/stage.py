@@ -17,7 +17,7 @@ from bianlian.tracking.observe import Ahead, observe
 from bianlian.tracking.store import TrackReader
 from bianlian.tracking.writer import TrackWriter
 
-REVISION = 1
+REVISION = 2
 """Goes up when tracking itself changes so that older tracks should be made again."""
 
 
