@@ -83,7 +83,7 @@ def test_what_is_in_front_stays_in_front(draw: Draw) -> None:
     clear, matte = (matte_of(one, face, performer()) for one in (frame, frame_of(hidden, frame.index)))
     inside = cv2.erode(thing, np.ones((5, 5))) > 0
     assert clear[inside].mean() > 0.2
-    assert matte[inside].mean() < 0.1 * clear[inside].mean()
+    assert matte[inside].mean() < 0.3 * clear[inside].mean()
     apart = cv2.dilate(thing, np.ones((25, 25))) == 0
     assert matte[apart].sum() > 0.97 * clear[apart].sum()
 
