@@ -150,7 +150,8 @@ def _joined_by_likeness(groups: list[list[Tracklet]]) -> list[list[Tracklet]]:
     weights = np.array([sum(_weight(tracklet) for tracklet in group if tracklet.identities) for group in known])
     means = np.array([mean for group in known if (mean := _mean(group)) is not None])
     apart = np.array([[_share_a_frame(one, other) for other in known] for one in known])
-    distances = np.where(apart, np.inf, np.linalg.norm(means[:, None] - means[None], axis=2))
+    # Row by row: all differences at once would take the square of the tracklets in memory, 128 times.
+    distances = np.where(apart, np.inf, [np.linalg.norm(means - mean, axis=1) for mean in means])
     np.fill_diagonal(distances, np.inf)
     joined = [list(group) for group in known]
     while True:

@@ -98,17 +98,18 @@ class TrackWriter:
         counts = np.zeros(len(association.persons) + 1, int)
         table: list[dict[str, Any]] = []
 
-        def made(first: int) -> tuple[Chunk, bytes]:
+        def made(first: int) -> tuple[np.ndarray, dict[str, Any]]:
+            # Written here and not by who waits for it: chunks would pile up in memory while the disk takes its time.
             chunk = self._chunk(first, persons, pose)
-            return chunk, packed(chunk)
+            written = self._written(f"chunk-{first // CHUNK:05d}.npz", packed(chunk))
+            row = {"first": first, "frames": len(chunk.pts), **written}
+            return np.bincount(chunk.person, minlength=len(counts)), row
 
-        firsts = range(0, self._log.frames, CHUNK)
         try:
             with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-                for first, (chunk, data) in zip(firsts, pool.map(made, firsts), strict=True):
-                    counts += np.bincount(chunk.person, minlength=len(counts))
-                    written = self._written(f"chunk-{first // CHUNK:05d}.npz", data)
-                    table.append({"first": first, "frames": len(chunk.pts), **written})
+                for seen, row in pool.map(made, range(0, self._log.frames, CHUNK)):
+                    counts += seen
+                    table.append(row)
             self._write_index(association, counts, table)
             for spool in self._part.glob("raw-*.npz"):
                 spool.unlink()

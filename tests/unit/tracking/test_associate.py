@@ -1,6 +1,7 @@
 """Who is who: gaps and cuts do not make new people, and two in one frame are never one."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -87,3 +88,14 @@ def test_tracklet_numbers_do_not_matter(order):
     a, b, c = order
     log = log_of(150, (a, 0, 50, HERE, 1), (b, 0, 150, THERE, 2), (c, 90, 150, HERE, 1))
     assert persons(log) == [[a, c], [b]]
+
+
+def test_many_cuts_do_not_fill_the_memory():
+    every = 4
+    log = log_of(2000, *((number, number * every, number * every + every, HERE, 1) for number in range(500)))
+    tracemalloc.start()
+    try:
+        assert len(persons(log)) == 1
+        assert tracemalloc.get_traced_memory()[1] < 30e6  # all differences of the embeddings at once would be 128 MB
+    finally:
+        tracemalloc.stop()
