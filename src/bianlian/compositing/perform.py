@@ -16,6 +16,7 @@ from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, relit
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import enlarged, performance, soft_step
+from bianlian.imaging.shadow import cast_shadow
 from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, donor_offset, onto_performer
 from bianlian.imaging.template import OVAL
 from bianlian.records.appearance import Appearance
@@ -33,6 +34,8 @@ first. Ordinary talk stays below .66 on all of ten synthetic pairs; a mouth that
 _HEARSAY = 0.2
 """Standard deviation, in coded values at a coarse texel, of what one person's change tells of another's. .1 to .4 serve alike."""
 _DARK = np.float32(0.01)
+_DRAWN = 0.02
+"""The donor's share from which a texel counts as drawn."""
 _SKIN, _BEARD = 0.15, 0.35
 """Log difference up to which two faces both show skin, and from which one of them shows a beard."""
 _RIM = 0.45
@@ -66,6 +69,8 @@ class Role:
     """(K, COARSE²*3): how a difference at a texel moves the coefficients, see `_gain`."""
     light: F32
     """9x3: from the donor's mean light and skin tone to the performer's, see `_common_light`."""
+    shadow: F32
+    """COARSE x COARSE x 3: what the performer's usual light casts, see `shadow.cast_shadow`."""
     whites: F32
     """3, see `eyes.whites_between`."""
     fine: F32
@@ -135,11 +140,12 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     )
     features = appearance.covered
     coefficients = np.stack([_coefficients(appearance, row) for row in features])
-    light = _common_light(coarse(appearance.mean), performer.reference, space)
+    shadow = _cast_shadow(coarse(appearance.mean), performer.reference, space)
+    light = _common_light(coarse(appearance.mean) * shadow, performer.reference, space)
     rows = zip(appearance.basis, appearance.scales, strict=True)
     coarse_basis = np.stack([coarse(row.astype(np.float32)).ravel() * scale for row, scale in rows])
     mean = cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
-    lit = coarse(mean) * factor(space.light, light)
+    lit = coarse(mean) * factor(space.light, light) * shadow
     beard = space.beard * soft_step(space.at_vertices(_differ(lit, performer.reference)), _SKIN, _BEARD)
     return Role(
         appearance=appearance, performer=performer,
@@ -148,8 +154,8 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
         mean=mean, drawn=_usual(appearance, performer, mean), coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),
-        share=np.maximum(space.share, beard), light=light,
-        whites=whites_between(relit(mean, space.light, light), performer.usual, space),
+        share=np.maximum(space.share, beard), light=light, shadow=shadow,
+        whites=whites_between(relit(mean, space.light, light, shadow), performer.usual, space),
         fine=fine(performer.usual), heed=_heed(lit, performer.reference, space),
     )  # fmt: skip
 
@@ -169,10 +175,16 @@ def _usual(appearance: Appearance, performer: Performer, mean: F32) -> F32:
 
 def _gain(basis: F32, doubt: F32, space: FaceSpace) -> F32:
     """The least-squares correction of coefficients that are uncertain by `doubt` from a picture that is by `_HEARSAY`."""
-    share = np.repeat(coarse(space.template.spread(space.share)).ravel() > 0.02, 3)
+    share = np.repeat(coarse(space.template.spread(space.share)).ravel() > _DRAWN, 3)
     heard = basis * share
     hold = np.diag((_HEARSAY / np.maximum(doubt, 1e-6)) ** 2)
     return np.linalg.solve(heard @ basis.T + hold, heard).astype(np.float32)
+
+
+def _cast_shadow(donor: F32, performer: F32, space: FaceSpace) -> F32:
+    plain = plain_skin(space, donor) * plain_skin(space, performer)
+    drawn = coarse(space.template.spread(space.share)) > _DRAWN
+    return cast_shadow(space.light, donor, performer, drawn, plain)
 
 
 def _common_light(donor: F32, performer: F32, space: FaceSpace) -> F32:

@@ -143,7 +143,7 @@ def _with_face(
     corner = np.array([inner.left, inner.top, 0], np.float32)
     where, share = space.drawn(points - corner, role.share, inner.size)
     rgb = rgb[inner.top - box.top : inner.bottom - box.top, inner.left - box.left : inner.right - box.left]
-    texture = relit(texture, space.light, role.light + light)
+    texture = relit(texture, space.light, role.light + light, role.shadow)
     texture = with_open_mouth(texture, rgb, face.points_image - corner, space)
     drawn = painted(texture, where, points, space.template)
     clear = 1 - space.at_vertices(hidden)

@@ -25,9 +25,10 @@ COARSE = 64
 ONE_FACE = np.array([0.0] + [0.06] * (TERMS - 1))
 """How strongly each term is held to zero between two pictures of one face; .03 to .3 serve alike on the bench, .001 loses half a
 decibel."""
-TWO_FACES = np.array([0.0] + [0.1] * 3 + [1.0] * (TERMS - 4))
+TWO_FACES = np.array([0.0, 0.001, 0.1, 0.1, 0.01, 0.01, 1.0, 1.0, 1.0])
 """The same between two persons: there the quadratic terms fit features more than light. Over ten synthetic pairs this is worth
-0.1 dB and .013 of FLIP."""
+0.1 dB and .013 of FLIP. The terms that change sign from side to side are free: faces are symmetric, so these are light
+alone. Held like the others they lost a third of hard light from a side, and .15 to .3 of FLIP there (docs/engine.md)."""
 _BURNT, _MORE = 0.98, 2
 """Coded value from which a channel is burnt out, and how many rounds more are needed where one is."""
 _DARKEST = np.float32(4 / 255)
@@ -110,7 +111,9 @@ def factor(basis: LightBasis, light: F32) -> F32:
     return np.exp(np.clip(basis.coarse @ light, -3, 3)).reshape(COARSE, COARSE, 3)
 
 
-def relit(texture: F32, basis: LightBasis, light: F32) -> F32:
-    """`texture` (SxSx3) under the other light."""
-    side = texture.shape[0]
-    return texture * cv2.resize(factor(basis, light), (side, side), interpolation=cv2.INTER_LINEAR)
+def relit(texture: F32, basis: LightBasis, light: F32, shadow: F32 | None = None) -> F32:
+    """`texture` (SxSx3) under the other light, and in a `shadow` (COARSE x COARSE x 3, a factor) if one is given."""
+    side, factors = texture.shape[0], factor(basis, light)
+    if shadow is not None:
+        factors *= shadow
+    return texture * cv2.resize(factors, (side, side), interpolation=cv2.INTER_LINEAR)

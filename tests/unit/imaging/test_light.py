@@ -62,3 +62,11 @@ def test_a_beard_is_no_plain_skin() -> None:
     skin = plain_skin(space(), texture + np.linspace(0, 0.02, COARSE, dtype=np.float32)[:, None, None])
     assert skin[46:].max() == 0
     assert skin[:20].max() > 0.6
+
+
+def test_light_from_a_side_is_found_in_full_between_two_people() -> None:
+    light = np.zeros((TERMS, 3), np.float32)
+    light[1] = 0.8
+    texture = np.full((COARSE, COARSE, 3), 0.4, np.float32)
+    found = light_between(space().light, texture * factor(space().light, light), texture, space().skin, holds=TWO_FACES)
+    assert np.abs(found[1] - light[1]).max() < 0.03
