@@ -24,8 +24,8 @@ _SOFT = 1.0
 _ALIKE = np.float32(0.08)
 """Log difference that the two sides of any face may have."""
 _DEEP = 0.25
-"""Log difference from which on, over a tenth of the face, there may be light from one side or a shadow. Ordinary light reads .11 to
-.21 on four pairs and .32 on a bearded one (which then has no part of a shadow), drawn shadows .32 to .65."""
+"""Log difference from which on, over a tenth of the face, there may be light from one side or a shadow. Ordinary light reads .11
+to .21 on four pairs and .32 on a bearded one (which then has no part of a shadow), drawn shadows .32 to .65."""
 _MISFIT = 0.15
 _EVEN_TERMS = (0, 2, 3)
 _HOLD = np.diag([0.0, 0.0, 0.1, 0.1])
