@@ -19,6 +19,8 @@ from bianlian.records.frame import Frame
 
 _LONG_SIDE = 512
 """Pictures are shrunk to this first, for speed: moves a hash by 0 to 4 bits."""
+_BLOCK = 256
+"""Hashes that are compared with all others at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,16 +104,29 @@ def likeness(query: Sequence[Print], known: Sequence[Print]) -> Likeness:
 def _likeness(ours: np.ndarray, theirs: np.ndarray, *, is_mirrored: bool) -> Likeness:
     if not len(ours) or not len(theirs):
         return Likeness(query_share=0, known_share=0, distance=256, compared=len(ours), is_mirrored=is_mirrored)
-    distance = np.count_nonzero(ours[:, None] != theirs[None], axis=2)
-    nearest = distance.min(axis=1)
+    nearest, nearest_of_theirs = _nearest(ours, theirs)
     near = nearest <= MATCH_DISTANCE
     return Likeness(
         query_share=float(near.mean()),
-        known_share=float((distance.min(axis=0) <= MATCH_DISTANCE).mean()),
+        known_share=float((nearest_of_theirs <= MATCH_DISTANCE).mean()),
         distance=float(nearest[near].mean()) if near.any() else 256.0,
         compared=len(ours),
         is_mirrored=is_mirrored,
     )
+
+
+def _nearest(ours: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, M): for each of `ours` (Nx256 bits) how many bits the nearest of `theirs` (Mx256) differs in, and the other way round.
+
+    Signs multiply to 256 less twice the differing bits. In blocks: films of an hour have 13 million pairs.
+    """
+    sides = theirs.astype(np.float32).T * 2 - 1
+    nearest, nearest_of_theirs = list[np.ndarray](), np.full(len(theirs), 256.0, np.float32)
+    for begin in range(0, len(ours), _BLOCK):
+        distance = 128 - (ours[begin : begin + _BLOCK].astype(np.float32) * 2 - 1) @ sides / 2
+        nearest.append(distance.min(axis=1))
+        np.minimum(nearest_of_theirs, distance.min(axis=0), out=nearest_of_theirs)
+    return np.concatenate(nearest), nearest_of_theirs
 
 
 def _bits(hashes: Sequence[str]) -> np.ndarray:

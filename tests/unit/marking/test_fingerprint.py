@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
@@ -10,9 +11,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bianlian.errors import InstallationError
-from bianlian.marking.fingerprint import likeness, pdq_per_second, print_of, prints_from_vpdq, vpdq_json
+from bianlian.imaging.pdq import MATCH_DISTANCE
+from bianlian.marking.fingerprint import Print, likeness, pdq_per_second, print_of, prints_from_vpdq, vpdq_json
 from bianlian.marking.registry import OutputRegistry, nearest, outputs_from_bundle
 from bianlian.records.arrays import U8
 from bianlian.records.frame import ColourSpec, Frame
@@ -67,6 +71,36 @@ def test_flat_pictures_are_not_compared() -> None:
     flat = [print_of(frame_of(np.full((240, 320), 90)))]
     assert likeness(flat, flat).compared == 0
     assert likeness(flat, flat).query_share == 0
+
+
+def prints_of(bits: np.ndarray) -> list[Print]:
+    return [
+        Print(second=second, pdq=row.tobytes().hex(), mirrored="", quality=100)
+        for second, row in enumerate(np.packbits(bits, axis=1))
+    ]
+
+
+@given(st.integers(1, 600), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_likeness_counts_the_bits_that_differ(ours: int, theirs: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    known = random.integers(0, 2, (theirs, 256), np.uint8)
+    query = known[random.integers(0, theirs, ours)] ^ (random.random((ours, 256)) < random.uniform(0, 0.2))
+    found = likeness(prints_of(query), prints_of(known))
+    distance = (query[:, None] != known[None]).sum(axis=2)
+    near = distance.min(axis=1) <= MATCH_DISTANCE
+    assert found.query_share == pytest.approx(near.mean())
+    assert found.known_share == pytest.approx((distance.min(axis=0) <= MATCH_DISTANCE).mean())
+    assert found.distance == (pytest.approx(distance.min(axis=1)[near].mean()) if near.any() else 256)
+
+
+def test_two_films_of_an_hour_are_compared_in_bounded_memory() -> None:
+    film = prints_of(np.random.default_rng(3).integers(0, 2, (3600, 256), np.uint8))
+    tracemalloc.start()
+    found = likeness(film, film)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.query_share == found.known_share == 1
+    assert peak < 32 << 20
 
 
 def test_vpdq_text_reads_back() -> None:
