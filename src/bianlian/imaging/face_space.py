@@ -37,8 +37,6 @@ class Mesh(Protocol):
     @property
     def vertices(self) -> F32: ...
     @property
-    def uv(self) -> F32: ...
-    @property
     def triangles(self) -> I32: ...
     @property
     def pose_weights(self) -> F32: ...
@@ -119,7 +117,7 @@ def side_for(height: float) -> int:
 
 def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
     """The face space of `side` texels."""
-    template, small = (build_template(mesh.uv, mesh.triangles, texels) for texels in (side, SMALL))
+    template, small = (build_template(mesh.triangles, texels) for texels in (side, SMALL))
     canonical = mesh.vertices.astype(np.float64) * (1.0, -1.0, -1.0)
     share, beard, rim = seam_weights(canonical)
     return FaceSpace(

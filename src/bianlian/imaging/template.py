@@ -1,20 +1,20 @@
-"""Face texture space: the canonical mesh laid flat with mouth and eyes wide open, so that teeth and iris get room.
+"""Face texture space: the canonical mesh laid flat, with room for what only opened or closed eyes and mouths show.
 
-A face is *unwrapped* through the landmarks into this template and *drawn* back through other landmarks. The layout is the
-canonical mesh's own flat layout; the inner lips and the lids are pulled apart and the skin between follows as an elastic
-sheet (harmonic displacement over the mesh's edges, mouth and eye fillings left out).
+A face is *unwrapped* through the landmarks into this template and *drawn* back through other landmarks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import resources
+from io import BytesIO
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from bianlian.imaging.mesh import I32, facing, interpolated, spread_over
-from bianlian.records.arrays import F32
+from bianlian.records.arrays import F32, arrays_in
 
 UPPER_LIP = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
 LOWER_LIP = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
@@ -33,8 +33,6 @@ _SAME = 0.04
 _FINER = 0.1
 """How much of a pixel what is sampled may be coarser than half way to the next whole number of its pixels before it is shrunk by
 that number first. Whole numbers are three times as fast."""
-_NOSE = (1, 2, 4, 5, 6, 19, 94, 168, 195, 197)
-
 
 Part = tuple[slice, slice]
 """Rows and columns of a texture."""
@@ -70,45 +68,15 @@ class Template:
         return spread_over(self.corners, self.shares, vertex_values[:, None].astype(np.float32))[..., 0]
 
 
-def open_layout(uv: F32, triangles: I32) -> F32:
-    """468x2 in 0..1: the canonical layout stretched to the square, with mouth and eyes pulled open."""
-    low, high = uv.min(axis=0), uv.max(axis=0)
-    flat = ((uv - low) / (high - low) * 0.98 + 0.01).astype(np.float64)
-    moved: dict[int, float] = dict.fromkeys((*OVAL, *_NOSE), 0.0)
-    arch = np.sin(np.linspace(0, np.pi, len(UPPER_LIP))) ** 0.7
-    moved |= {v: -0.02 * a for v, a in zip(UPPER_LIP, arch, strict=True)}
-    moved |= {v: 0.085 * a for v, a in zip(LOWER_LIP, arch, strict=True)}
-    arch = np.sin(np.linspace(0, np.pi, len(UPPER_LIDS[0]))) ** 0.7
-    for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True):
-        moved |= {v: -0.022 * a for v, a in zip(upper, arch, strict=True)}
-        moved |= {v: 0.014 * a for v, a in zip(lower, arch, strict=True)}
-    flat[:, 1] += _harmonic(moved, flat, triangles)
-    return flat.astype(np.float32)
+def layout() -> F32:
+    """468x2 in 0..1: where each vertex of the canonical mesh lies in the template (made by `tools/layout.py`)."""
+    packed = resources.files("bianlian.imaging").joinpath("layout.npz").read_bytes()
+    return arrays_in(BytesIO(packed))["layout"]
 
 
-def _harmonic(fixed: dict[int, float], flat: npt.NDArray[np.float64], triangles: I32) -> npt.NDArray[np.float64]:
-    """Values at all vertices, given some: each free one is a mean of its neighbours, nearer ones more, not across a hole."""
-    count = len(flat)
-    holes = [{*UPPER_LIP, *LOWER_LIP}, *({*u, *lo} for u, lo in zip(UPPER_LIDS, LOWER_LIDS, strict=True))]
-    laplacian = np.zeros((count, count))
-    for triangle in triangles:
-        if any(hole.issuperset(triangle.tolist()) for hole in holes):
-            continue
-        for a, b in ((0, 1), (1, 2), (2, 0)):
-            i, j = triangle[a], triangle[b]
-            laplacian[i, j] = laplacian[j, i] = -1 / max(float(np.sum((flat[i] - flat[j]) ** 2)), 1e-6)
-    np.fill_diagonal(laplacian, -laplacian.sum(axis=1))
-    known = np.array(sorted(fixed))
-    values = np.zeros(count)
-    values[known] = [fixed[int(v)] for v in known]
-    free = np.setdiff1d(np.arange(count), known)
-    values[free] = np.linalg.solve(laplacian[np.ix_(free, free)], -laplacian[np.ix_(free, known)] @ values[known])
-    return values
-
-
-def build_template(uv: F32, triangles: I32, side: int) -> Template:
-    """The template of `side` texels from the canonical mesh's `uv` (468x2, 0..1) and triangles."""
-    return _laid_out(open_layout(uv, triangles) * np.float32(side - 1), triangles, side)
+def build_template(triangles: I32, side: int) -> Template:
+    """The template of `side` texels, from the canonical mesh's triangles."""
+    return _laid_out(layout() * np.float32(side - 1), triangles, side)
 
 
 def resized(template: Template, side: int) -> Template:
@@ -116,8 +84,8 @@ def resized(template: Template, side: int) -> Template:
     return _laid_out(template.uv * np.float32((side - 1) / (template.side - 1)), template.triangles, side)
 
 
-def _laid_out(layout: F32, triangles: I32, side: int) -> Template:
-    flat = np.concatenate([layout, np.zeros((len(layout), 1), np.float32)], axis=1)
+def _laid_out(uv: F32, triangles: I32, side: int) -> Template:
+    flat = np.concatenate([uv, np.zeros((len(uv), 1), np.float32)], axis=1)
     numbers = np.arange(len(triangles), dtype=np.float32)
     exploded = flat[triangles.ravel()]
     unit = np.tile(np.eye(3, dtype=np.float32), (len(triangles), 1))
@@ -130,8 +98,8 @@ def _laid_out(layout: F32, triangles: I32, side: int) -> Template:
     filled = drawn[inside][nearest - 1]
     corners, shares = triangles[np.rint(filled[..., 0]).astype(int)], filled[..., 1:]
     return Template(
-        side=side, uv=layout, triangles=triangles, corners=corners, shares=shares, inside=inside,
-        areas=facing(layout, triangles),
+        side=side, uv=uv, triangles=triangles, corners=corners, shares=shares, inside=inside,
+        areas=facing(uv, triangles),
     )  # fmt: skip
 
 

@@ -30,12 +30,12 @@ _STEEP = 4
 """How quickly one third passes into the next: where two frames mix, both are blurred."""
 
 
-def weighted_mean(textures: F32, seen: F32) -> F32:
-    """SxSx3 mean of `textures` (NxSxSx3) where they were `seen` (NxSxS)."""
+def weighted_mean(textures: F32, seen: F32, weights: F32) -> F32:
+    """SxSx3 mean of `textures` (NxSxSx3) where they were `seen` (NxSxS); each counts as `weights` (N) says."""
     summed, total = np.zeros(textures.shape[1:], np.float32), np.full(seen.shape[1:], 1e-3, np.float32)
-    for texture, visible in zip(textures, seen, strict=True):
-        summed += texture * visible[..., None]
-        total += visible
+    for texture, visible, weight in zip(textures, seen, weights, strict=True):
+        summed += texture * (weight * visible)[..., None]
+        total += weight * visible
     return summed / total[..., None]
 
 

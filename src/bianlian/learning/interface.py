@@ -20,6 +20,8 @@ class Sample:
     texture: U8
     """SxSx3 coded RGB in template space."""
     face: Face
+    frames: int = 1
+    """How many frames of the capture it stands for, itself among them."""
 
     def __post_init__(self) -> None:
         side = self.texture.shape[0]

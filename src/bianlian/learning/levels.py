@@ -56,13 +56,15 @@ class LinearLearner:
         reporter.progress(Progress(stage="learn", done=1, total=4, unit="steps"))
         seen = np.stack([_seen(face, space) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
-        mean = even_light(textures, seen, space)
+        usual = np.array([sample.frames for sample in samples], np.float32)
+        mean = even_light(textures, seen, usual, space)
         face = with_detail(mean, textures, seen, _still(features), space)
         eyes, eyes_seen = _eyes(textures, seen, space)
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
-        centre, spread = features.mean(axis=0), np.maximum(features.std(axis=0), 0.02)
+        centre = np.average(features, axis=0, weights=usual).astype(np.float32)
+        spread = np.maximum(features.std(axis=0), 0.02)
         regressor, doubt = ridge(((features - centre) / spread).astype(np.float64), scores, self.ridge)
         reporter.progress(Progress(stage="learn", done=4, total=4, unit="steps"))
         return Appearance(
@@ -113,9 +115,12 @@ def _seen(face: Face, space: FaceSpace) -> F32:
     return visibility(points, space.template) * unhidden(points, space.template)
 
 
-def even_light(textures: F32, seen: F32, space: FaceSpace, *, rounds: int = 2) -> F32:
-    """Bring all `textures` (NxSxSx3, changed in place) to their mean light; returns their mean over what was `seen` (NxSxS)."""
-    mean = weighted_mean(textures, seen)
+def even_light(textures: F32, seen: F32, weights: F32, space: FaceSpace, *, rounds: int = 2) -> F32:
+    """Bring all `textures` (NxSxSx3, changed in place) to their mean light; returns their mean over what was `seen` (NxSxS).
+
+    `weights` (N) says how much each counts in it: as the frames it stands for, so that the mean is the face as it mostly is.
+    """
+    mean = weighted_mean(textures, seen, weights)
     small_seen = [coarse(part) for part in seen]
     for _ in range(rounds):
         small_mean = coarse(mean)
@@ -123,7 +128,7 @@ def even_light(textures: F32, seen: F32, space: FaceSpace, *, rounds: int = 2) -
         for texture, visible in zip(textures, small_seen, strict=True):
             light = light_between(space.light, small_mean, coarse(texture), skin * visible)
             texture[:] = relit(texture, space.light, light)
-        mean = weighted_mean(textures, seen)
+        mean = weighted_mean(textures, seen, weights)
     return np.clip(mean, 0, 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -31,9 +32,11 @@ def collect(
     """At most `limit` samples that spread over the poses and expressions seen, and up to `_FACES` faces evenly over time.
 
     When the set is full, the newcomer takes the place of whichever sample lies nearest to another one: memory stays bounded
-    by `limit` textures however long the capture is. Faces that are interpolated, hidden or hardly a face are left out.
+    by `limit` textures however long the capture is. A frame that is not kept counts for the sample nearest to it. Faces that
+    are interpolated, hidden or hardly a face are left out.
     """
     kept: list[tuple[int, Sample]] = []
+    stands_for = np.ones(limit, np.intp)
     faces, stride = list[Face](), 1
     features = np.zeros((limit + 1, FEATURES), np.float32)
     distances = np.full((limit + 1, limit + 1), np.inf, np.float32)
@@ -51,8 +54,11 @@ def collect(
         if place == limit:
             pair = np.unravel_index(np.argmin(distances[:limit, :limit]), (limit, limit))
             if apart.min() <= distances[pair]:
+                stands_for[np.argmin(apart)] += 1
                 continue
             place = int(max(pair))
+            stands_for[min(pair)] += stands_for[place]
+            stands_for[place] = 1
             features[place] = features[limit]
             apart = np.linalg.norm(features[:limit] - features[place], axis=1)
             kept[place] = (number, _sample(frame, face, space))
@@ -60,7 +66,10 @@ def collect(
             kept.append((number, _sample(frame, face, space)))
         distances[place, : len(apart)] = distances[: len(apart), place] = apart
         distances[place, place] = np.inf
-    samples = tuple(sample for _, sample in sorted(kept, key=lambda entry: entry[0]))
+    counted = [
+        (number, replace(sample, frames=int(count))) for (number, sample), count in zip(kept, stands_for, strict=False)
+    ]
+    samples = tuple(sample for _, sample in sorted(counted, key=lambda entry: entry[0]))
     return Lesson(samples=samples, faces=tuple(faces))
 
 

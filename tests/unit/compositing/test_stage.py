@@ -85,7 +85,7 @@ def test_a_larger_template_draws_the_same_face() -> None:
     (placed,) = composed()[0].faces
     assert np.abs(composite.faces[0].matte.astype(int) - placed.matte).mean() < 1
     difference = composite.frame.planes[0].astype(float) - composed()[0].frame.planes[0]
-    assert np.percentile(np.abs(difference[difference != 0]), 99) < 40  # the corners of the eyes are sharper
+    assert np.percentile(np.abs(difference[difference != 0]), 99) < 50  # the corners of the eyes are sharper
     assert np.abs(difference).mean() < 0.2
 
 

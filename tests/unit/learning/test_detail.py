@@ -53,7 +53,7 @@ def moving(random: np.random.Generator, count: int) -> tuple[F32, F32]:
 def test_skin_is_nearly_as_sharp_as_in_single_frames() -> None:
     _, textures = moving(np.random.default_rng(5), 36)
     seen, still = np.ones(textures.shape[:3], np.float32), np.ones(len(textures), np.float32)
-    mean = weighted_mean(textures, seen)
+    mean = weighted_mean(textures, seen, np.ones(len(textures), np.float32))
     better = with_detail(mean, textures, seen, still, space())
     single = np.mean([grain(texture).std() for texture in textures])
     assert grain(mean).std() < 0.6 * single
@@ -63,7 +63,7 @@ def test_skin_is_nearly_as_sharp_as_in_single_frames() -> None:
 def test_learning_the_grain_twice_gives_the_same() -> None:
     _, textures = moving(np.random.default_rng(8), 12)
     seen, still = np.ones(textures.shape[:3], np.float32), np.ones(len(textures), np.float32)
-    mean = weighted_mean(textures, seen)
+    mean = weighted_mean(textures, seen, np.ones(len(textures), np.float32))
     once, again = (with_detail(mean, textures, seen, still, space()) for _ in range(2))
     assert np.array_equal(once, again)
 
@@ -97,6 +97,6 @@ def test_what_no_frame_shows_stays_the_mean() -> None:
     random = np.random.default_rng(6)
     textures = np.stack([skin(random) for _ in range(12)])
     seen, still = np.ones(textures.shape[:3], np.float32), np.ones(len(textures), np.float32)
-    mean = weighted_mean(textures, seen)
+    mean = weighted_mean(textures, seen, np.ones(len(textures), np.float32))
     seen[:, :80] = 0
     assert np.abs(with_detail(mean, textures, seen, still, space()) - mean)[:60].max() < 1e-4

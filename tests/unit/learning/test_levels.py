@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import cache
 from io import BytesIO
 
+import cv2
 import numpy as np
 import pytest
 
@@ -44,6 +45,27 @@ def test_samples_are_bounded_and_spread() -> None:
         return float(np.sort(apart, axis=1)[:, 1].mean())
 
     assert spread(lesson().samples) > spread(everything[:16])
+
+
+def test_every_frame_counts_for_one_sample() -> None:
+    counts = [sample.frames for sample in lesson().samples]
+    assert sum(counts) == len(lesson().faces)
+    assert max(counts) > 1 <= min(counts)
+
+
+def test_the_mean_is_the_face_as_it_mostly_is() -> None:
+    """The sample that stands for nearly all of the capture is nearly all of the mean."""
+    samples = [replace(sample, frames=1) for sample in lesson().samples]
+    usual = replace(samples[0], frames=10_000)
+    learner = draft_learner(space())
+    of_all, of_one = (
+        learner.fit(replace(lesson(), samples=tuple(chosen)), IDENTITY, seed=1, reporter=Silent()).mean
+        for chosen in (samples, [usual, *samples[1:]])
+    )
+    seen = space().template.spread(space().share) > 0.5
+    picture = cv2.GaussianBlur(usual.texture.astype(np.float32) / 255, (0, 0), 4.0)[seen]
+    away = [np.abs(cv2.GaussianBlur(mean, (0, 0), 4.0)[seen] - picture).mean() for mean in (of_all, of_one)]
+    assert away[1] < 0.5 * away[0]
 
 
 def test_learning_twice_gives_the_same_bytes() -> None:
