@@ -8,7 +8,7 @@ from typing import Any
 
 from bianlian.donors.papers import CAPTURE
 from bianlian.donors.roll import Donor
-from bianlian.errors import CallerError, ConsentRefused, NothingToSwap
+from bianlian.errors import CallerError, ConsentRefused, NothingToSwap, UnreadableMedia
 from bianlian.imaging.face_space import SIDE, FaceSpace, build_face_space, side_for
 from bianlian.learning.interface import Identity, Learner
 from bianlian.learning.levels import draft_learner, standard_learner
@@ -73,12 +73,24 @@ def learn(house: House, name: str, *, level: str, seed: int, reporter: Reporter)
 
 
 def appearance_of(house: House, donor: Donor, *, level: str, reporter: Reporter) -> tuple[Appearance, str]:
-    """A donor's appearance at a level, learnt first if need be, and the SHA-256 of its file."""
-    if not house.donors.vault.holds(donor.id, _file_name(level)):
+    """A donor's appearance at a level, and the SHA-256 of its file.
+
+    Learnt first if it is not, or by another version of the program.
+    """
+    name = _file_name(level)
+    if house.donors.vault.holds(donor.id, name):
+        content = house.donors.vault.read(donor.id, name)
+        try:
+            return Appearance.from_bytes(content), hashlib.sha256(content).hexdigest()
+        except UnreadableMedia:
+            reporter.say(
+                f"{donor.name} was learnt at level {level} by another version of this program: learning again."
+            )
+    else:
         require_level(level)
         reporter.say(f"{donor.name} has not been learnt at level {level} yet: learning now.")
-        learn(house, donor.id, level=level, seed=0, reporter=reporter)
-    content = house.donors.vault.read(donor.id, _file_name(level))
+    learn(house, donor.id, level=level, seed=0, reporter=reporter)
+    content = house.donors.vault.read(donor.id, name)
     return Appearance.from_bytes(content), hashlib.sha256(content).hexdigest()
 
 
