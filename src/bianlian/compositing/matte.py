@@ -1,15 +1,21 @@
-"""What stays in front of the donor's face: whatever does not fit the performer's own appearance over the clip."""
+"""What stays in front of the donor's face: whatever does not fit the performer's own appearance over the clip.
+
+A network is shown how a frame's texture differs from the performer's usual one, and sees what no single texel tells: an outline,
+a region without lips where lips belong, the shape of a hand. It knows no person, only differences. Trained on renderings of
+synthetic performers with drawn hands, microphones, cloths, strands and glasses, whose mattes are exact (docs/engine.md).
+"""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from bianlian.compositing.occluders import HALF, Occluders
-from bianlian.imaging.light import coarse
+from bianlian.compositing.network import Network
+from bianlian.imaging.light import COARSE, coarse
 from bianlian.imaging.performance import soft_step
 from bianlian.records.arrays import F32
 
+_HALF = COARSE // 2
 _LIKELY, _CERTAIN, _NEAR = (-4.0, -2.0), (1.0, 3.0), 15
 """Log odds from which on, and at which in full, a texel counts as hidden; and what they must be somewhere in the square of so
 many texels around it. Two thresholds: what is in front has a place where that is plain, and a blink has none."""
@@ -17,16 +23,17 @@ _FLOOR = np.float32(0.03)
 """Added to coded values before their logarithm: darkness tells little. (Sampling with sharp edges can give less than black.)"""
 _LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 _FINE, _NEARBY = 2.0, 0.75
-"""Fine structure is what a blur of so many small texels takes away; it is compared within so many of HALF."""
+"""Fine structure is what a blur of so many small texels takes away; it is compared within so many texels of half that size."""
 _FAINT = np.float32(0.03**2)
 """Variance of fine structure, in squared log units, under which there is none."""
 
 
-def occlusion(worn: F32, seen: F32, expected: F32, usual: F32, tolerance: F32, occluders: Occluders) -> F32:
+def occlusion(worn: F32, seen: F32, expected: F32, usual: F32, tolerance: F32, occluders: Network) -> F32:
     """COARSE x COARSE, 0..1: where something hides the performer's face.
 
     `worn` and `seen` are the frame's small texture, `expected` is the performer's usual one under the frame's light and `usual`
-    its fine structure (`fine`), `tolerance` (COARSE x COARSE) says how far the texture usually strays.
+    its fine structure (`fine`), `tolerance` (COARSE x COARSE) says how far the texture usually strays; the network is
+    "occluders".
     """
     odds = occluders(_apart(worn, expected), _around(fine(worn), usual, seen, tolerance))
     near = cv2.dilate(odds, np.ones((_NEAR, _NEAR)))
@@ -47,8 +54,8 @@ def _apart(worn: F32, expected: F32) -> F32:
 
 
 def _around(own: F32, usual: F32, seen: F32, tolerance: F32) -> F32:
-    """5 x HALF x HALF: how far the texture is usually apart, how well it is seen; how much alike its `own` fine structure and the
-    `usual` one are, how strong the one is and the other."""
+    """5 x _HALF x _HALF: how far the texture is usually apart, how well it is seen; how much alike its `own` fine structure and
+    the `usual` one are, how strong the one is and the other."""
     products = cv2.GaussianBlur(_half(cv2.merge((own * own, own * usual, usual * usual))), (0, 0), _NEARBY)
     owns, both, usuals = cv2.split(products)
     owns, usuals = owns + _FAINT, usuals + _FAINT
@@ -57,4 +64,4 @@ def _around(own: F32, usual: F32, seen: F32, tolerance: F32) -> F32:
 
 
 def _half(texture: F32) -> F32:
-    return cv2.resize(texture, (HALF, HALF), interpolation=cv2.INTER_AREA)
+    return cv2.resize(texture, (_HALF, _HALF), interpolation=cv2.INTER_AREA)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bianlian.compositing.glasses import GlassesFinder, around, glasses_finder
 from bianlian.compositing.grain import grain_over, roughness
 from bianlian.errors import NothingToSwap, UnreadableMedia
 from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
@@ -21,10 +22,28 @@ from bianlian.records.arrays import F32, frozen
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
-FORMAT, VERSION = "bianlian-performer", 5
+FORMAT, VERSION = "bianlian-performer", 6
 _LIVELY = 4
 """How much more the variance of an expression counts than its mean. At 4 the bench pairs change by at most .01 dB."""
-_ARRAYS = ("neutral", "known", "rest", "reference", "tolerance", "usual", "grain", "habit", "liveliness", "open")
+_LOOKS = 12
+"""In how many frames glasses are looked for, to know whether any are worn."""
+_WORN = 0.25
+"""Share of those from which on glasses are looked for in every frame."""
+_THROUGH = np.float32(0.02)
+"""What skin behind glasses still counts: somewhere it may never be seen otherwise."""
+_ARRAYS = (
+    "neutral",
+    "known",
+    "rest",
+    "reference",
+    "tolerance",
+    "usual",
+    "grain",
+    "habit",
+    "liveliness",
+    "open",
+    "glasses",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,12 +70,14 @@ class Performer:
     """51: its standard deviation."""
     open: F32
     """2: how far the eyes are usually open, see `lids.usual_openings`."""
+    glasses: F32
+    """1: the share of the frames in which glasses are worn."""
 
     def __post_init__(self) -> None:
         for name, shape in (
             ("neutral", (468, 3)), ("known", (468,)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)),
             ("tolerance", (COARSE, COARSE)), ("usual", (SMALL, SMALL, 3)), ("grain", (2,)),
-            ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)),
+            ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)), ("glasses", (1,)),
         ):  # fmt: skip
             object.__setattr__(self, name, frozen(getattr(self, name), name, shape, np.float32))
 
@@ -72,6 +93,10 @@ class Performer:
         """0..1: how far the `usual` look is one expression and not a mean over many; 1 for a photograph, .1 for ordinary talk."""
         habit, moved = float((self.habit**2).sum()), float((self.liveliness**2).sum())
         return habit / max(habit + _LIVELY * moved, 1e-6)
+
+    def wears_glasses(self) -> bool:
+        """Whether to look for glasses in every frame."""
+        return bool(self.glasses[0] >= _WORN)
 
     def to_bytes(self) -> bytes:
         """The file's content, without pickles; the same performer gives the same bytes."""
@@ -134,6 +159,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
     neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
     textures = np.stack([texture for _, texture, _, _ in kept])
     seen, rough = np.stack([part for _, _, part, _ in kept]), np.stack([part for _, _, _, part in kept])
+    share, seen = _without_glasses(textures, seen, glasses_finder(space))
     reference, tolerance, lights, trust = _habits(
         np.stack([coarse(texture) for texture in textures]), np.stack([coarse(part) for part in seen]), space
     )
@@ -144,7 +170,18 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
         open=usual_openings(np.stack([lids(face.points_image) for face in faces])),
         habit=(expressions - rest).mean(axis=0), liveliness=expressions.std(axis=0),
         usual=_usual(textures, seen, lights, trust, space), grain=grain_over(rough, seen, lights, space),
+        glasses=np.array([share], np.float32),
     )  # fmt: skip
+
+
+def _without_glasses(textures: F32, seen: F32, find: GlassesFinder) -> tuple[float, F32]:
+    """(the share of frames in which glasses are worn; NxSxS, how well the face is `seen` where they are not before it)."""
+    some = slice(None, None, max(1, len(textures) // _LOOKS))
+    share = float(np.mean([find.are_worn(*look) for look in zip(textures[some], seen[some], strict=True)]))
+    if share < _WORN:
+        return share, seen
+    worn = np.stack([around(find(*look)) for look in zip(textures, seen, strict=True)])
+    return share, (seen * (1 - (1 - _THROUGH) * worn)).astype(np.float32)
 
 
 def _usual(textures: F32, seen: F32, lights: Sequence[F32], trust: F32, space: FaceSpace) -> F32:

@@ -18,10 +18,11 @@ from bianlian.compositing.blend import laid_over
 from bianlian.compositing.blur import blur_between, blurred
 from bianlian.compositing.change import change
 from bianlian.compositing.eyes import openness, with_eyes
+from bianlian.compositing.glasses import GlassesFinder, around, glasses_finder
 from bianlian.compositing.grain import dimmed, grain
 from bianlian.compositing.matte import occlusion
 from bianlian.compositing.mouth import with_open_mouth
-from bianlian.compositing.occluders import Occluders, read_occluders
+from bianlian.compositing.network import Network, read_network
 from bianlian.compositing.perform import Role, cast_role
 from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
@@ -29,7 +30,7 @@ from bianlian.imaging.colour import PixelBox, planes_with_rgb, rgb_float_from_fr
 from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import enlarged
-from bianlian.imaging.shape import drawn_points, place
+from bianlian.imaging.shape import F64, drawn_points, place
 from bianlian.imaging.template import EYES, painted
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
@@ -73,6 +74,39 @@ class Cast:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Lookout:
+    """What sees things in front of a face."""
+
+    occluders: Network
+    glasses: GlassesFinder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Front:
+    """What is in front of one face in one frame."""
+
+    hidden: F32
+    """COARSE x COARSE, see `matte.occlusion`."""
+    glasses: F32 | None
+    """SMALL x SMALL, see `glasses.GlassesFinder`; none where the performer wears none."""
+
+    def at_vertices(self, space: FaceSpace) -> F32:
+        """468, 0..1: how much of each vertex is behind something."""
+        return space.at_vertices(self.hidden if self.glasses is None else np.maximum(self.hidden, coarse(self.glasses)))
+
+    def drawn(self, where: F32, points: F32, share: F64, space: FaceSpace) -> F32:
+        """HxW, 0..1: how much of each pixel is in front of the donor's face, whose template coordinates are `where` (HxWx2).
+
+        Glasses are finer than hands, so they are drawn through the performer's own `points` and not through the donor's.
+        """
+        front = _at(self.hidden, where, space)
+        if self.glasses is None:
+            return front
+        own, _ = space.drawn(points[: len(share)], share, (where.shape[0], where.shape[1]))
+        return np.maximum(front, _at(self.glasses, own, space))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Moment:
     """What later frames may need of an earlier one."""
 
@@ -102,19 +136,19 @@ def compose(
         if cast.appearance.side != space.template.side:
             raise InternalError(f"appearance of {cast.appearance.side} texels in a space of {space.template.side}")
         roles[person] = cast_role(cast.appearance, cast.performer, space)
-    occluders = read_occluders()
+    lookout = _Lookout(occluders=read_network("occluders"), glasses=glasses_finder(space))
     pasts: dict[int, deque[_Moment]] = {person: deque(maxlen=LEAD_IN) for person in casts}
     for frame, faces in frames:
         composite = Composite(frame=frame, faces=())
         for tracked in faces:
             if tracked.person in roles:
                 role, past = roles[tracked.person], pasts[tracked.person]
-                composite = _with_face(composite, tracked, role, past, space, occluders)
+                composite = _with_face(composite, tracked, role, past, space, lookout)
         yield composite
 
 
 def _with_face(
-    composite: Composite, tracked: TrackedFace, role: Role, past: deque[_Moment], space: FaceSpace, occluders: Occluders
+    composite: Composite, tracked: TrackedFace, role: Role, past: deque[_Moment], space: FaceSpace, lookout: _Lookout
 ) -> Composite:
     frame, face = composite.frame, tracked.face
     box = face_box(face, frame)
@@ -129,8 +163,7 @@ def _with_face(
     light = light_between(space.light, coarse(worn), role.performer.reference, space.skin * coarse(seen))
     expected = role.performer.under(light, space)
     moment = _Moment(index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height, light=light)
-    hidden = occlusion(worn, seen, expected, role.fine, role.performer.tolerance, occluders)
-    seen = seen * (1 - enlarged(hidden, SMALL))
+    front, worn, seen = _in_front(worn, seen, expected, role, lookout)
     texture = role.texture(features, change(worn, seen, expected), seen)
     look = role.performer.look(face.points_image)
     texture = with_eyes(texture, role.appearance, features, look, role.whites, space)
@@ -146,7 +179,7 @@ def _with_face(
     texture = relit(texture, space.light, role.light + light, role.shadow)
     texture = with_open_mouth(texture, rgb, face.points_image - corner, space)
     drawn = painted(texture, where, points, space.template)
-    clear = 1 - space.at_vertices(hidden)
+    clear = 1 - front.at_vertices(space)
     for lids, opened in zip(EYES, openness(look), strict=True):
         clear[list(lids)] *= opened  # closed ones have no detail to tell blur by
     blur = blur_between(rgb, face.points_image - corner, drawn, points - corner, clear)
@@ -154,8 +187,8 @@ def _with_face(
     strength = role.performer.grain * np.float32(dimmed(light))
     if strength[0] > _VISIBLE:
         drawn += threefold(grain(inner.size, strength, seed=(frame.index, tracked.person)))
-    front = cv2.remap(hidden, where * np.float32(hidden.shape[0] / space.template.side), None, cv2.INTER_LINEAR)
-    matte = laid_over(rgb, drawn, share * (1 - front) * np.float32(confidence))
+    share *= 1 - front.drawn(where, face.points_image - corner, role.share, space)
+    matte = laid_over(rgb, drawn, share * np.float32(confidence))
     placed = PlacedFace(
         person=tracked.person, donor_id=role.appearance.donor_id, left=inner.left, top=inner.top, matte=matte,
         points_image=np.concatenate([points, face.points_image[len(points) :]]),
@@ -163,6 +196,21 @@ def _with_face(
     )  # fmt: skip
     changed = replace(frame, planes=planes_with_rgb(frame, inner, rgb, matte))
     return Composite(frame=changed, faces=(*composite.faces, placed))
+
+
+def _in_front(worn: F32, seen: F32, expected: F32, role: Role, lookout: _Lookout) -> tuple[_Front, F32, F32]:
+    """(what is in front of the face; its texture `worn` and how well that is `seen`, without it)."""
+    glasses = lookout.glasses(worn, seen) if role.performer.wears_glasses() else None
+    if glasses is not None:  # they are no part of the skin, and nothing that came before it
+        tinged = around(glasses)
+        worn, seen = (worn + threefold(tinged) * (expected - worn)).astype(np.float32), seen * (1 - tinged)
+    hidden = occlusion(worn, seen, expected, role.fine, role.performer.tolerance, lookout.occluders)
+    return _Front(hidden=hidden, glasses=glasses), worn, seen * (1 - enlarged(hidden, SMALL))
+
+
+def _at(texture: F32, where: F32, space: FaceSpace) -> F32:
+    """HxW: a square `texture` of any size at the template coordinates `where` (HxWx2), nothing outside the face."""
+    return cv2.remap(texture, where * np.float32(len(texture) / space.template.side), None, cv2.INTER_LINEAR)
 
 
 def _drawn_box(points: F32, box: PixelBox, frame: Frame) -> PixelBox:

@@ -1,8 +1,7 @@
-"""A small network that tells, texel by texel, what is in front of a face from the face itself.
+"""The small networks that tell, texel by texel, what is in front of a face: their layers and how they are run.
 
-Shown how a frame's texture differs from the performer's usual one, it sees what no single texel tells: an outline, a region
-without lips where lips belong, the shape of a hand. It knows no person, only differences. Trained on renderings of synthetic
-performers with drawn hands, microphones, cloths, strands and glasses, whose mattes are exact (docs/engine.md).
+A few thousand weights each, and in numba, because the frameworks that train such networks are a hundred times their size and no
+faster at it.
 """
 
 from __future__ import annotations
@@ -14,35 +13,32 @@ from io import BytesIO
 import numba
 import numpy as np
 
-from bianlian.imaging.light import COARSE
 from bianlian.records.arrays import F32, arrays_in
 
 _FOUR = ((0, 0), (0, 1), (1, 0), (1, 1))
 
-HALF = COARSE // 2
 Layer = tuple[F32, F32]
 """Weights, outputs x inputs (x3x3), and what is added to each output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Occluders:
-    """The network: three sizes down, three up, and the evidence itself beside what was gathered around it."""
+class Network:
+    """U-shaped: three sizes down, three up, and the evidence itself beside what was gathered around it."""
 
     maps: F32
-    """3 x HALF x HALF: where eyes and mouth are, how far from the middle line, how high."""
+    """3 x S/2 x S/2: where eyes and mouth are, how far from the middle line, how high."""
     layers: dict[str, Layer]
 
-    def __call__(self, apart: F32, around: F32) -> F32:
-        """COARSE x COARSE: log odds that a texel is hidden, from what is `apart` (3 x COARSE x COARSE) there and what is known of
-        what is `around` it (5 x HALF x HALF), see `matte`."""
+    def __call__(self, evidence: F32, around: F32) -> F32:
+        """SxS: log odds, from the `evidence` (3xSxS) at each texel and what is known of what is `around` it (C x S/2 x S/2)."""
         layers = self.layers
-        half = _seen(np.concatenate([_seen(apart, layers["half_in"], 2), around, self.maps]), layers["half"])
+        half = _seen(np.concatenate([_seen(evidence, layers["half_in"], 2), around, self.maps]), layers["half"])
         quarter = _seen(_seen(half, layers["quarter_in"], 2), layers["quarter"])
         eighth = _seen(_seen(quarter, layers["eighth_in"], 2), layers["eighth"])
         quarter = _seen(quarter + _twice(_mixed(eighth, layers["eighth_up"])), layers["quarter_out"])
         half = _seen(half + _twice(_mixed(quarter, layers["quarter_up"])), layers["half_out"])
-        gathered = np.concatenate([half, *(apart[:, y::2, x::2] for y, x in _FOUR)])
-        odds = np.empty((COARSE, COARSE), np.float32)
+        gathered = np.concatenate([half, *(evidence[:, y::2, x::2] for y, x in _FOUR)])
+        odds = np.empty(evidence.shape[1:], np.float32)
         for part, (y, x) in zip(
             _mixed(_positive(_mixed(gathered, layers["join"])), layers["odds"]), _FOUR, strict=True
         ):
@@ -50,13 +46,13 @@ class Occluders:
         return odds
 
 
-def read_occluders() -> Occluders:
-    """The network as it comes with the program."""
-    packed = resources.files("bianlian.compositing").joinpath("occluders.npz").read_bytes()
-    arrays = {name: array.astype(np.float32) for name, array in arrays_in(BytesIO(packed)).items()}
+def read_network(name: str) -> Network:
+    """One that comes with the program, by the `name` of its file."""
+    packed = resources.files("bianlian.compositing").joinpath(f"{name}.npz").read_bytes()
+    arrays = {part: array.astype(np.float32) for part, array in arrays_in(BytesIO(packed)).items()}
     maps = arrays.pop("maps")
-    names = sorted({name.rpartition(".")[0] for name in arrays})
-    return Occluders(maps=maps, layers={name: (arrays[f"{name}.weights"], arrays[f"{name}.added"]) for name in names})
+    parts = sorted({part.rpartition(".")[0] for part in arrays})
+    return Network(maps=maps, layers={part: (arrays[f"{part}.weights"], arrays[f"{part}.added"]) for part in parts})
 
 
 @numba.njit(cache=True, fastmath=True, nogil=True)
