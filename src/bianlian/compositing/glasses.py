@@ -26,14 +26,14 @@ _BROAD = 1 / 16
 _LIKELY, _CERTAIN, _NEAR = (-0.5, 1.0), (1.5, 2.5), 15
 """Log odds from which on, and at which in full, a texel counts as glasses; and what they must be somewhere in the square of so
 many texels around it: a thin rim is plain in places only."""
-_PLAIN, _LEAST = 2.0, 0.008
+_PLAIN, _LEAST = 2.0, 0.01
 """Log odds at which a texel is plainly one of glasses, and the share of the donor's part of the face that must be plain."""
 _WARY = 3.0
 """Log odds more that it takes in the eyes: rims and dark panes reach them, but a performer's eyes must not be shown because of a
 reflection on the glass before them."""
 _LIDS = 7
 """Texels, twice the width around an eye's opening that belongs to it and one."""
-_BRIDGED = 1.5
+_BRIDGED = 2.0
 """Log odds that must be reached on the bridge of the nose: dark locks and lashes lie on both sides of it, glasses across."""
 _BRIDGE = (168, 6, 197, 193, 417, 122, 351, 8)
 """Landmarks around it."""
