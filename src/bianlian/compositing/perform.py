@@ -54,7 +54,7 @@ class Role:
     offset: F32
     """468x3, see `shape.donor_offset`; none where the performer's own shape is not known, as of a mouth that never closes."""
     share: F64
-    """468: the donor's share of each vertex, see `_share`."""
+    """468: how much of the donor is drawn at each vertex, see `shape.seam_weights` and `shape.brow_weights`."""
     turn: F64
     """3x3: from the donor's head frame to the performer's."""
     limits: F32
@@ -154,7 +154,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
         mean=mean, drawn=_usual(appearance, performer, mean), coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),
-        share=np.maximum(space.share, beard), light=light, shadow=shadow,
+        share=np.maximum(np.maximum(space.share, space.brows), beard), light=light, shadow=shadow,
         whites=whites_between(relit(mean, space.light, light, shadow), performer.usual, space),
         fine=fine(performer.usual), heed=_heed(lit, performer.reference, space),
     )  # fmt: skip

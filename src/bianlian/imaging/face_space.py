@@ -10,7 +10,7 @@ import numpy as np
 
 from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
 from bianlian.imaging.mesh import I32, facing, interpolated
-from bianlian.imaging.shape import F64, expression_basis, seam_weights
+from bianlian.imaging.shape import F64, brow_weights, expression_basis, seam_weights
 from bianlian.imaging.template import EYES, MOUTH, Part, Template, build_template, filled, openings, resized
 from bianlian.records.arrays import F32
 
@@ -71,6 +71,8 @@ class FaceSpace:
     """468: the donor's share of each vertex."""
     beard: F64
     """468: what the share may grow to where one of two faces has a beard and the other none."""
+    brows: F64
+    """468: what is drawn of the donor at each vertex at least, see `shape.brow_weights`."""
     rim: F64
     """468: the vertices beside the seam."""
     light: LightBasis
@@ -128,6 +130,7 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
         expressions=expression_basis(),
         share=share,
         beard=beard,
+        brows=brow_weights(canonical),
         rim=rim,
         skin=_skin(template, share),
         mouth=_mouth(template),

@@ -46,6 +46,12 @@ _BEARD_REACH = 1.6
 """The same for beards: to the outline of the jaw and the ears."""
 
 
+_BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
+"""The outlines of the brows."""
+_BESIDE_BROWS = 0.7, 2.2
+"""Centimetres beside them up to which the donor's share is whole, and from which it is none more for their sake."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Placement:
     """Where a shape stands in the image: points = scale * (shape @ rotation.T)[:, :2] + shift."""
@@ -87,6 +93,13 @@ def seam_weights(vertices: F64) -> tuple[F64, F64, F64]:
     below_eyes = np.clip(local[:, 1] / 0.3, 0, 1)
     rim = ((radius > 0.6) & (radius < 0.95) & (-local[:, 1] < _HAIR)).astype(np.float64)
     return within(_REACH), within(_BEARD_REACH) * below_eyes, rim
+
+
+def brow_weights(vertices: F64) -> F64:
+    """468: the donor's share that each vertex has at least, so that the performer's brows do not show beside the donor's."""
+    away = np.linalg.norm(vertices[:, None] - vertices[list(_BROWS)], axis=2).min(axis=1)
+    near, far = _BESIDE_BROWS
+    return np.clip((far - away) / (far - near), 0, 1)
 
 
 def fit_pose(shape: F64, points: F64, weights: F64, rotation: F64, *, rounds: int = 4) -> Placement:
