@@ -20,10 +20,9 @@ import cv2
 import numpy as np
 
 from bianlian.cli.output import ConsoleReporter, print_table, reporting
-from bianlian.compositing.occluders import read_occluders
 from bianlian.compositing.perform import cast_role
 from bianlian.compositing.performer import study
-from bianlian.compositing.stage import LEAD_IN, _with_face
+from bianlian.compositing.stage import LEAD_IN, _lookout, _with_face
 from bianlian.config import settings_from
 from bianlian.imaging.colour import rgb_from_frame
 from bianlian.imaging.face_space import FaceSpace, build_face_space
@@ -70,9 +69,9 @@ def drawn(
     lesson = collect(iter(taught), space, limit=learner.sample_limit)
     appearance = learner.fit(lesson, NOBODY, seed=0, reporter=reporter)
     role, past = cast_role(appearance, study(iter(seen), space), space), deque(maxlen=LEAD_IN)
-    occluders = read_occluders()
+    lookout = _lookout(space)
     for frame, tracked in seen:
-        yield _with_face(Composite(frame=frame, faces=()), tracked, role, past, space, occluders)
+        yield _with_face(Composite(frame=frame, faces=()), tracked, role, past, space, lookout)
 
 
 def matte_of(composite: Composite) -> Mask:

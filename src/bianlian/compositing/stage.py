@@ -136,7 +136,7 @@ def compose(
         if cast.appearance.side != space.template.side:
             raise InternalError(f"appearance of {cast.appearance.side} texels in a space of {space.template.side}")
         roles[person] = cast_role(cast.appearance, cast.performer, space)
-    lookout = _Lookout(occluders=read_network("occluders"), glasses=glasses_finder(space))
+    lookout = _lookout(space)
     pasts: dict[int, deque[_Moment]] = {person: deque(maxlen=LEAD_IN) for person in casts}
     for frame, faces in frames:
         composite = Composite(frame=frame, faces=())
@@ -145,6 +145,10 @@ def compose(
                 role, past = roles[tracked.person], pasts[tracked.person]
                 composite = _with_face(composite, tracked, role, past, space, lookout)
         yield composite
+
+
+def _lookout(space: FaceSpace) -> _Lookout:
+    return _Lookout(occluders=read_network("occluders"), glasses=glasses_finder(space))
 
 
 def _with_face(
