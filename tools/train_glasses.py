@@ -343,6 +343,10 @@ class Net(nn.Module):
         arrays = {"maps": self.maps.numpy().astype(np.float16)}
         for name, layer in self.layers.items():
             weights = layer.weight.detach().numpy().astype(np.float16)
+            if name == "join":  # PyTorch unshuffles colour by colour, the program texel by texel
+                weights = np.concatenate(
+                    [weights[:, :-12], weights[:, -12:].reshape(-1, 3, 4).swapaxes(1, 2).reshape(-1, 12, 1, 1)], 1
+                )
             arrays[f"{name}.weights"] = weights[:, :, 0, 0] if weights.shape[2] == 1 else weights
             arrays[f"{name}.added"] = layer.bias.detach().numpy().astype(np.float16)
         np.savez_compressed(path, **arrays)
