@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bianlian.imaging.colour import threefold
-from bianlian.imaging.face_space import FaceSpace
+from bianlian.imaging.face_space import Eye, FaceSpace
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import soft_step
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32, U8
 
-_LOOK, _BLINK, _TURN = 0.02, 0.2, 0.3
+I64 = npt.NDArray[np.int64]
+_LOOK, _BLINK, _TURN = 0.04, 0.2, 0.3
 """How far two moments may differ before one counts little for the other: irises, in widths of an eye; lids, in usual openings;
 the head, in radians."""
+_ROLLED = 0.15
+"""How far an eyeball is turned at most, in widths of an eye, to look where the performer looks."""
 _WIDE, _CLOSING = 0.8, 0.5
 """Openings between which the opening comes to tell all, counting `_STRICT` times, and where the eye looks counts `_ASIDE`: of
 blinks a capture has few moments, and a mean over them is a smear. Worth .35 dB and .008 of SSIM in eyes that are half closed."""
@@ -53,7 +57,10 @@ def with_eyes(texture: F32, appearance: Appearance, features: F32, look: F32, wh
         closing = soft_step(look[2 + index], _WIDE, _CLOSING)
         weighed = apart * (1 - closing * (1 - _ASIDE)) + blink * (1 + closing * (_STRICT - 1))
         own = texture[eye.part]
-        missing = _mixed(appearance.eyes[:, index], appearance.eyes_seen[:, index], weighed) - own
+        near, shares = _nearest(weighed, appearance.eyes_seen[:, index])
+        aside = np.clip(look[0] - appearance.looks[near, 0], -_ROLLED, _ROLLED)
+        moments = _rolled(appearance.eyes[near, index], aside, eye)
+        missing = combined(np.zeros_like(own), shares / 255, moments) - own
         missing -= opened * cv2.GaussianBlur(missing, (0, 0), _FINE * texture.shape[0])
         own += threefold(eye.lids) * missing
         own *= 1 + threefold(opened * eye.ball) * (whites - 1)
@@ -80,8 +87,8 @@ def whites_between(donor: F32, performer: F32, space: FaceSpace) -> F32:
     return np.clip((bright[1] + _DARK) / (bright[0] + _DARK), *_WHITEST).astype(np.float32)
 
 
-def _mixed(patches: U8, seen: F32, apart: F32) -> F32:
-    """HxWx3 coded RGB: the nearest of `patches` (NxHxWx3, each `seen` so well, N), which lie `apart` (N, squared).
+def _nearest(apart: F32, seen: F32) -> tuple[I64, F32]:
+    """(K, K adding up to 1): the moments that are nearest, of N that lie `apart` (N, squared), each `seen` so well (N).
 
     The first that is left out gives the weight that counts as nothing, so that none comes or goes at once.
     """
@@ -90,4 +97,18 @@ def _mixed(patches: U8, seen: F32, apart: F32) -> F32:
     near = order[:_MOMENTS]
     least = weights[order[_MOMENTS]] if len(order) > _MOMENTS else 0
     shares = weights[near] - least + _UNSEEN * weights[near]
-    return combined(np.zeros(patches.shape[1:], np.float32), shares / (255 * shares.sum()), patches[near])
+    return near, (shares / shares.sum()).astype(np.float32)
+
+
+def _rolled(patches: U8, aside: F32, eye: Eye) -> U8:
+    """`patches` (KxHxWx3, changed in place) with the eyeballs turned `aside` (K), in widths of the eye, under lids that stay."""
+    ball = eye.ball[eye.opening]
+    pile = patches[:, *eye.opening].reshape(
+        -1, ball.shape[1], 3
+    )  # one above the other, so that one call moves them all
+    rows, columns = np.mgrid[: len(pile), : ball.shape[1]].astype(np.float32)
+    across, down = ((aside * way)[:, None, None] * ball for way in eye.across)
+    columns, rows = columns - across.reshape(rows.shape), rows - down.reshape(rows.shape)
+    pile = cv2.remap(pile, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+    patches[:, *eye.opening] = pile.reshape(len(patches), *ball.shape, 3)
+    return patches

@@ -7,11 +7,22 @@ from typing import Protocol
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
 from bianlian.imaging.mesh import I32, facing, interpolated
 from bianlian.imaging.shape import F64, brow_weights, expression_basis, seam_weights
-from bianlian.imaging.template import EYES, MOUTH, Part, Template, build_template, filled, openings, resized
+from bianlian.imaging.template import (
+    EYE_CORNERS,
+    EYES,
+    MOUTH,
+    Part,
+    Template,
+    build_template,
+    filled,
+    openings,
+    resized,
+)
 from bianlian.records.arrays import F32
 
 _BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
@@ -52,6 +63,10 @@ class Eye:
     """HxW, 0..1: the eye with its lids."""
     ball: F32
     """HxW, 0..1: what lies between the lids."""
+    opening: Part
+    """What of the part holds the ball."""
+    across: F32
+    """2 texels, from its left corner to its right one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -145,16 +160,23 @@ def _mouth(template: Template) -> F32:
 
 
 def _eyes(template: Template) -> tuple[Eye, Eye]:
-    return _eye(template, EYES[0]), _eye(template, EYES[1])
+    return _eye(template, EYES[0], EYE_CORNERS[0]), _eye(template, EYES[1], EYE_CORNERS[1])
 
 
-def _eye(template: Template, outline: tuple[int, ...]) -> Eye:
+def _eye(template: Template, outline: tuple[int, ...], corners: tuple[int, int]) -> Eye:
     side = template.side
     opening = filled(template, outline)
     reach = round(_LIDS * side)
     lids = cv2.GaussianBlur(cv2.dilate(opening, np.ones((2 * reach + 1,) * 2)), (0, 0), _LIDS_EDGE * side)
     part = _eye_part(template, outline)
-    return Eye(part=part, lids=lids[part], ball=cv2.GaussianBlur(opening, (0, 0), _LIP_EDGE * side)[part])
+    ball = cv2.GaussianBlur(opening, (0, 0), _LIP_EDGE * side)[part]
+    left, right = template.uv[list(corners)]
+    return Eye(part=part, lids=lids[part], ball=ball, opening=_extent(ball > 0), across=right - left)
+
+
+def _extent(mask: npt.NDArray[np.bool_]) -> Part:
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
 
 def _eye_part(template: Template, outline: tuple[int, ...]) -> Part:

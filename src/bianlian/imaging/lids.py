@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bianlian.imaging.template import EYES
+from bianlian.imaging.template import EYE_CORNERS, EYES
 from bianlian.records.arrays import F32
 
-_IRISES, _OUTLINES = np.array((468, 473)), np.array(EYES)
-_CORNERS = np.array(((33, 133), (362, 263)))
-"""Of each eye, the corner on the left of an upright face and the one on its right."""
+_IRISES, _OUTLINES, _CORNERS = np.array((468, 473)), np.array(EYES), np.array(EYE_CORNERS)
 _NARROWEST = 0.15
 """The least that a person's usual opening can be: somebody may blink in a photograph."""
 

@@ -24,6 +24,8 @@ MOUTH = (*UPPER_LIP, *LOWER_LIP[::-1])
 """The outline of what lies between the lips."""
 EYES = tuple((*upper, *lower[::-1]) for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True))
 """The outlines of what lies between the lids."""
+EYE_CORNERS = ((33, 133), (362, 263))
+"""Of each eye, the corner on the left of an upright face and the one on its right."""
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,

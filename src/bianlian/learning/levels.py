@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bianlian.errors import NothingToSwap
 from bianlian.imaging.face_space import FaceSpace, plain_skin
-from bianlian.imaging.lids import lids, usual_openings
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import performance
 from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
 from bianlian.imaging.template import unhidden, visibility
 from bianlian.learning.detail import weighted_mean, with_detail
+from bianlian.learning.eyes import eyes_of, looks_of
 from bianlian.learning.interface import Identity, Lesson
+from bianlian.learning.ridge import ridge
 from bianlian.records.appearance import Appearance
-from bianlian.records.arrays import F32, U8
+from bianlian.records.arrays import F32
 from bianlian.records.face import Face
 from bianlian.records.progress import Progress, Reporter
 
 LEAST_SAMPLES = 8
+_TURN = slice(51, 53)
+"""Yaw and pitch among the features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,8 @@ class LinearLearner:
         usual = np.array([sample.frames for sample in samples], np.float32)
         mean = even_light(textures, seen, usual, space)
         face = with_detail(mean, textures, seen, _still(features), space)
-        eyes, eyes_seen = _eyes(textures, seen, space)
+        looks = looks_of(faces)
+        eyes, eyes_seen = eyes_of(textures, seen, looks, features[:, _TURN], space)
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))
@@ -72,7 +75,7 @@ class LinearLearner:
             neutral=neutral.astype(np.float32), rest=rest, mean=np.clip(face, 0, 1),
             basis=basis, scales=scales, centre=centre, spread=spread,
             regressor=regressor, doubt=doubt, covered=features.astype(np.float32),
-            looks=_looks(faces), eyes=eyes, eyes_seen=eyes_seen,
+            looks=looks, eyes=eyes, eyes_seen=eyes_seen,
         )  # fmt: skip
 
 
@@ -92,22 +95,6 @@ def standard_learner(space: FaceSpace) -> LinearLearner:
 def _still(features: F32) -> F32:
     """N, 0..1: how near each of `features` (NxFEATURES) is to a face at rest, however it is turned."""
     return np.exp(-(features[:, :51] ** 2).sum(axis=1) / 2)
-
-
-def _looks(faces: Sequence[Face]) -> F32:
-    """Nx4, see `Appearance.looks`."""
-    looks = np.stack([lids(face.points_image) for face in faces])
-    looks[:, 2:] /= usual_openings(looks)
-    return looks
-
-
-def _eyes(textures: F32, seen: F32, space: FaceSpace) -> tuple[U8, F32]:
-    """(Nx2xHxWx3, Nx2), see `Appearance.eyes` and `eyes_seen`."""
-    parts = [eye.part for eye in space.eyes]
-    eyes = np.stack([[texture[part] for part in parts] for texture in textures])
-    return np.rint(255 * np.clip(eyes, 0, 1)).astype(np.uint8), np.array(
-        [[visible[part].mean() for part in parts] for visible in seen], np.float32
-    )
 
 
 def _seen(face: Face, space: FaceSpace) -> F32:
@@ -155,12 +142,3 @@ def components(textures: F32, seen: F32, mean: F32, count: int, space: FaceSpace
     scales = (peaks / 127).astype(np.float32)
     scores = vectors * np.sqrt(values[order])
     return basis.reshape(-1, side, side, 3), scales, scores
-
-
-def ridge(features: F64, targets: F64, strength: float) -> tuple[F32, F32]:
-    """(F+1)xK weights, last row the constant term; and K, how far the `targets` stray from what the weights say."""
-    rows = np.concatenate([features, np.ones((len(features), 1))], axis=1)
-    hold = strength * np.eye(rows.shape[1])
-    hold[-1, -1] = 1e-6
-    weights = np.linalg.solve(rows.T @ rows + hold, rows.T @ targets)
-    return weights.astype(np.float32), (targets - rows @ weights).std(axis=0).astype(np.float32)

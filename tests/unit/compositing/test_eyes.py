@@ -111,3 +111,24 @@ def test_whites_keep_their_brightness_under_another_tone():
     donor = appearance().mean
     assert np.allclose(whites_between(donor * np.float32(0.8), donor, space()), 1.25, atol=0.05)
     assert np.allclose(whites_between(donor, donor, space()), 1)
+
+
+def iris(texture: F32, eye: int) -> float:
+    """The middle of what is dark between the lids, in texels from the left."""
+    where = space().eyes[eye]
+    dark = (1 - texture[where.part].mean(axis=2)) ** 4 * (where.ball > 0.5)
+    return float((dark.sum(axis=0) * np.arange(dark.shape[1])).sum() / dark.sum())
+
+
+@pytest.mark.parametrize("eye", [0, 1])
+def test_eyes_look_where_no_moment_of_the_capture_did(eye):
+    donor = appearance()
+    open_wide = int(donor.looks[:, 2:].min(axis=1).argmax())
+    alone = np.full(len(donor.looks), open_wide)
+    donor = replace(donor, looks=donor.looks[alone], covered=donor.covered[alone], eyes=donor.eyes[alone])
+
+    def looking(aside: float) -> float:
+        look = donor.looks[0] + np.array([aside, 0, 0, 0], np.float32)
+        return iris(with_eyes(donor.mean.copy(), donor, donor.covered[0], look, SAME, space()), eye)
+
+    assert looking(-0.1) < looking(0) < looking(0.1)
