@@ -34,6 +34,9 @@ _LEAST = 0.1
 _STREAK = 0.6
 """Per px²: a moving point leaves a streak, whose spectrum has side lobes, so that of its variance only a part is found, less of a
 longer one: about 1 px² of 2, and 2.3 of 6.7. This times its square is added to the excess of one direction over the other."""
+_SURE, _AGREE = 0.5, 1.5
+"""How clear an eye or the mouth must be to say by itself that the plate is sharp; and how many times the blur of the sharpest one
+all of them together may read. A plate is blurred all over: a blink or a beard that the two faces do not share is no blur."""
 _MOST = 40.0
 """px²: more than this is a misfit, or footage in which no face can be seen."""
 
@@ -89,30 +92,43 @@ def blur_between(worn: F32, worn_points: F32, drawn: F32, drawn_points: F32, cle
         return np.zeros((2, 2), np.float32)
     rings = _rings(side)
     power, wanted = (
-        rings.means @ _power(picture, points, trust, rings.window)
-        for picture, points in ((drawn, drawn_points), (worn, worn_points))
+        _powers(picture, points, rings.window) for picture, points in ((drawn, drawn_points), (worn, worn_points))
     )
+    blur = _fitted(trust @ power, trust @ wanted, rings)
+    if _widest(blur) < _LEAST:
+        return np.zeros((2, 2), np.float32)
+    alone = [_widest(_fitted(power[one], wanted[one], rings)) for one in np.flatnonzero(trust > _SURE)]
+    return _blurring(blur * np.clip(_AGREE * min(alone, default=0.0) / _widest(blur), 0, 1))
+
+
+def _fitted(power: F32, wanted: F32, rings: _Rings) -> F32:
+    """2x2 covariance (px²) of the blur that takes one `power` (side²) to the one `wanted`; negative where it would sharpen."""
+    power, wanted = rings.means @ power, rings.means @ wanted
     signal, noise = wanted[:-1], wanted[-1] + np.float32(1e-9)
     weight = np.clip(1 - _CLEAR * noise / np.maximum(signal, noise), 0, 1)
     change = np.log(np.maximum(signal - noise, noise)) - np.log(np.maximum(power[:-1], noise))
     hold = np.diag(np.array([1e-6, 1e-3, 1e-3, 1e-3], np.float32))
     weighted = rings.slopes * weight[:, None]
     _, xx, xy, yy = np.linalg.solve(weighted.T @ rings.slopes + hold, weighted.T @ change)
-    return _blurring(np.array([[xx, xy], [xy, yy]]))
+    return np.array([[xx, xy], [xy, yy]])
 
 
-def _power(picture: F32, points: F32, trust: F32, window: F32) -> F32:
-    """side²: power of the picture's luma, as OpenCV packs a spectrum, in a window on each eye and the mouth."""
+def _powers(picture: F32, points: F32, window: F32) -> F32:
+    """3 x side²: power of the picture's luma, as OpenCV packs a spectrum, in a window on each eye and the mouth."""
     side = len(window)
     height, width = picture.shape[:2]
-    total = np.zeros((side, side), np.float32)
-    for vertices, weight in zip(_FEATURES, trust, strict=True):
+    powers = np.empty((len(_FEATURES), side, side), np.float32)
+    for vertices, power in zip(_FEATURES, powers, strict=True):
         left, top = (points[vertices, :2].mean(axis=0) - side / 2).round().astype(int)
         x, y = min(max(left, 0), width - side), min(max(top, 0), height - side)
         luma = cv2.transform(picture[y : y + side, x : x + side], _LUMA)
         spectrum = cv2.dft((luma - np.float32(cv2.mean(luma)[0])) * window)
-        total += weight * spectrum * spectrum
-    return total.ravel()
+        power[:] = spectrum * spectrum
+    return powers.reshape(len(powers), -1)
+
+
+def _widest(covariance: np.ndarray) -> float:
+    return float(np.linalg.eigvalsh(covariance)[-1])
 
 
 def _blurring(covariance: np.ndarray) -> F32:

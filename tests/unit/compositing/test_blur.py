@@ -66,6 +66,15 @@ def test_what_hides_an_eye_does_not_count() -> None:
     assert np.diag(measured(worn, clear)) == pytest.approx([4, 4], rel=0.35)
 
 
+def test_a_beard_that_the_performer_has_not_is_no_blur() -> None:
+    sharp, points = face()
+    x, y = (int(v) for v in points[[13, 14], :2].mean(axis=0))
+    chin, bearded = (slice(y - 30, y + 30), slice(x - 30, x + 30)), sharp.copy()
+    bearded[chin] += np.random.default_rng(1).normal(0, 0.3, (60, 60, 1)).astype(np.float32)
+    covariance = blur_between(sharp, points, rounded(np.clip(bearded, 0, 1)), points, CLEAR)
+    assert blurred(bearded, covariance) is bearded
+
+
 def test_a_face_without_room_for_a_window_is_left_alone() -> None:
     sharp, points = face()
     tiny = cv2.resize(sharp, None, fx=0.05, fy=0.05)
