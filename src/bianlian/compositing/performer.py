@@ -22,7 +22,7 @@ from bianlian.records.arrays import F32, frozen
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
-FORMAT, VERSION = "bianlian-performer", 6
+FORMAT, VERSION = "bianlian-performer", 7
 _LIVELY = 4
 """How much more the variance of an expression counts than its mean. At 4 the bench pairs change by at most .01 dB."""
 _LOOKS = 12

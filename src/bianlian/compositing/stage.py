@@ -28,6 +28,7 @@ from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
 from bianlian.imaging.colour import PixelBox, planes_with_rgb, rgb_float_from_frame, threefold
 from bianlian.imaging.face_space import SMALL, FaceSpace
+from bianlian.imaging.lids import shut, with_shut
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import enlarged
 from bianlian.imaging.shape import F64, drawn_points, place
@@ -169,7 +170,7 @@ def _with_face(
     moment = _Moment(index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height, light=light)
     front, worn, seen = _in_front(worn, seen, expected, role, lookout)
     texture = role.texture(features, change(worn, seen, expected), seen)
-    look = role.performer.look(face.points_image)
+    look = with_shut(role.performer.look(face.points_image), shut(worn, expected, space))
     texture = with_eyes(texture, role.appearance, features, look, role.whites, space)
     light = _damped(moment, past)
     past.append(moment)

@@ -8,6 +8,7 @@ import numpy as np
 
 from bianlian.errors import NothingToSwap
 from bianlian.imaging.face_space import FaceSpace, plain_skin
+from bianlian.imaging.lids import shut, with_shut
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import performance
 from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
@@ -61,7 +62,7 @@ class LinearLearner:
         usual = np.array([sample.frames for sample in samples], np.float32)
         mean = even_light(textures, seen, usual, space)
         face = with_detail(mean, textures, seen, _still(features), space)
-        looks = looks_of(faces)
+        looks = with_shut(looks_of(faces), np.stack([shut(texture, mean, space) for texture in textures]))
         eyes, eyes_seen = eyes_of(textures, seen, looks, features[:, _TURN], space)
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import pytest
 
 from bianlian.compositing.eyes import whites_between, with_eyes
-from bianlian.imaging.lids import lids
+from bianlian.imaging.colour import threefold
+from bianlian.imaging.lids import lids, shut, with_shut
 from bianlian.imaging.template import EYES, LOWER_LIDS, UPPER_LIDS
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
@@ -61,6 +63,42 @@ def test_a_turned_picture_changes_nothing():
     assert np.allclose(lids(turned), lids(points), atol=1e-4)
 
 
+@pytest.mark.parametrize("yaw", [-0.6, -0.3, 0.3, 0.6])
+def test_a_turned_head_does_not_open_its_eyes(yaw):
+    points = open_face()
+    turn = np.array([[np.cos(yaw), 0, np.sin(yaw)], [0, 1, 0], [-np.sin(yaw), 0, np.cos(yaw)]], np.float32)
+    assert np.allclose(lids(points @ turn)[2:], lids(points)[2:], rtol=0.06)
+
+
+def lidded(texture: F32, eye: int) -> F32:
+    """`texture` with skin where one eyeball is."""
+    where, covered = space().eyes[eye], texture.copy()
+    part = covered[where.part]
+    cheek = texture[round(0.55 * len(texture)), len(texture) // 4]
+    part += threefold(np.minimum(1, 2 * where.ball)) * (cheek - part)
+    return covered
+
+
+@pytest.mark.parametrize("eye", [0, 1])
+@pytest.mark.parametrize("side", [128, 256])
+def test_the_picture_tells_which_eye_is_shut(eye, side):
+    usual = appearance().mean
+    noise = np.random.default_rng(1).normal(0, 0.02, usual.shape).astype(np.float32)
+    small = [cv2.resize(one + noise, (side, side), interpolation=cv2.INTER_AREA) for one in (lidded(usual, eye), usual)]
+    found = shut(small[0], small[1], space())
+    assert found[eye] > 0.9
+    assert found[1 - eye] == 0
+    looks = with_shut(np.array([0, 0, 0.7, 0.7], np.float32), found)
+    assert looks[2 + eye] < 0.35
+    assert looks[3 - eye] == np.float32(0.7)
+
+
+@pytest.mark.parametrize("light", [0.3, 1.5])
+def test_light_shuts_no_eye(light):
+    usual = appearance().mean
+    assert not shut(usual * np.float32(light), usual, space()).any()
+
+
 def test_the_eyes_of_a_moment_come_back():
     donor = appearance()
     lively = int(np.argmax(np.abs(donor.looks[:, 0] - np.median(donor.looks[:, 0]))))
@@ -82,7 +120,7 @@ def test_eyes_glide():
     """A little more of a blink is a little change."""
     steps = [drawn(appearance(), 0, opening) for opening in np.linspace(0.2, 1.0, 41)]
     jumps = [np.abs(later - earlier).mean() for earlier, later in pairwise(steps)]
-    assert max(jumps) < 0.2 * np.abs(steps[-1] - steps[0]).mean()
+    assert max(jumps) < 0.25 * np.abs(steps[-1] - steps[0]).mean()
 
 
 def never_seen() -> Appearance:
@@ -113,7 +151,20 @@ def test_whites_keep_their_brightness_under_another_tone():
     assert np.allclose(whites_between(donor, donor, space()), 1)
 
 
-def iris(texture: F32, eye: int) -> float:
+def staring() -> Appearance:
+    """A donor whose every moment is a white eye with a dark dot in the middle."""
+    donor = appearance()
+    one = np.zeros(len(donor.looks), np.int64)
+    eyes = np.full_like(donor.eyes, 230)
+    for eye in range(len(EYES)):
+        ball = space().eyes[eye].ball
+        middle = np.average(np.indices(ball.shape).reshape(2, -1), axis=1, weights=ball.ravel())
+        away = np.hypot(*(np.indices(ball.shape) - middle[:, None, None]))
+        eyes[:, eye, away < 0.12 * np.linalg.norm(space().eyes[eye].across)] = 20
+    return replace(donor, looks=donor.looks[one], covered=donor.covered[one], eyes=eyes)
+
+
+def dot(texture: F32, eye: int) -> float:
     """The middle of what is dark between the lids, in texels from the left."""
     where = space().eyes[eye]
     dark = (1 - texture[where.part].mean(axis=2)) ** 4 * (where.ball > 0.5)
@@ -122,13 +173,12 @@ def iris(texture: F32, eye: int) -> float:
 
 @pytest.mark.parametrize("eye", [0, 1])
 def test_eyes_look_where_no_moment_of_the_capture_did(eye):
-    donor = appearance()
-    open_wide = int(donor.looks[:, 2:].min(axis=1).argmax())
-    alone = np.full(len(donor.looks), open_wide)
-    donor = replace(donor, looks=donor.looks[alone], covered=donor.covered[alone], eyes=donor.eyes[alone])
+    donor = staring()
 
     def looking(aside: float) -> float:
-        look = donor.looks[0] + np.array([aside, 0, 0, 0], np.float32)
-        return iris(with_eyes(donor.mean.copy(), donor, donor.covered[0], look, SAME, space()), eye)
+        look = np.append(donor.looks[0, :2] + np.array([aside, 0], np.float32), [0.2, 0.2]).astype(np.float32)
+        return dot(with_eyes(donor.mean.copy(), donor, donor.covered[0], look, SAME, space()), eye)
 
-    assert looking(-0.1) < looking(0) < looking(0.1)
+    width = float(np.linalg.norm(space().eyes[eye].across))
+    assert looking(0.1) - looking(0) == pytest.approx(0.1 * width, rel=0.3)
+    assert looking(0) - looking(-0.1) == pytest.approx(0.1 * width, rel=0.3)
