@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import pytest
 
 from bianlian.imaging.mesh import facing
 from bianlian.imaging.template import painted, unhidden, unwrap, visibility
@@ -78,3 +79,18 @@ def test_a_small_face_shows_means_of_texels() -> None:
     where, matte = space().drawn(points, np.ones(468), (48, 48))
     drawn = painted(texture, where, points, template)
     assert np.abs(drawn[matte > 0.99] - 0.5).max() < 0.1
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_part_that_stands_before_another_ends_softly_and_lips_do_not(axis: int) -> None:
+    """Across: nose before cheek. Down: lip on lip, whose line is dark."""
+    template = space().template
+    texture = np.ones((template.side, template.side, 3), np.float32)
+    dark = template.side // 2
+    texture[:, dark] = texture[dark] = 0
+    way = np.concatenate([np.linspace(dark - 20, dark - 1, 20), [dark], np.linspace(dark + 30, dark + 48, 19)])
+    along, stays = (np.repeat(line[None], 40, axis=0) for line in (way, np.full(40, 10.0)))
+    where = np.stack([along, stays] if axis else [stays.T, along.T], axis=-1).astype(np.float32)
+    points = np.concatenate([template.uv, np.zeros((468, 1))], axis=1).astype(np.float32)
+    line = painted(texture, where, points, template).take(20, axis=axis)
+    assert line.min() > 0.4 if axis else line.min() < 0.05
