@@ -17,10 +17,16 @@ from bianlian.records.arrays import F32
 _FLOOR = np.float32(0.02)
 """Added to both sides of a quotient of coded values: darkness tells little, and what is unseen changes nothing."""
 _LEAST, _MOST = 0.5, 1.8
-
-
 _SOFT = 0.008 * SMALL
 """Texels of blur: finer things do not lie exactly enough on one another from frame to frame, nor from face to face."""
+_RIM, _HOLES = np.ones((7, 7)), np.ones((17, 17))
+"""Texels beside a face's outline that tell nothing, since the landmarks of a turned one may lie on what is behind it; and the
+most that nostrils and lids measure, which are no outline."""
+
+
+def surely(seen: F32) -> F32:
+    """SMALL x SMALL, 0..1: of what is `seen` of a face, what is not beside its outline."""
+    return np.minimum(seen, cv2.erode(cv2.morphologyEx(seen, cv2.MORPH_CLOSE, _HOLES), _RIM))
 
 
 def change(worn: F32, seen: F32, expected: F32) -> F32:

@@ -16,7 +16,7 @@ import numpy as np
 
 from bianlian.compositing.blend import laid_over
 from bianlian.compositing.blur import blur_between, blurred
-from bianlian.compositing.change import change
+from bianlian.compositing.change import change, surely
 from bianlian.compositing.eyes import openness, with_eyes
 from bianlian.compositing.glasses import GlassesFinder, around, glasses_finder
 from bianlian.compositing.grain import dimmed, grain
@@ -168,8 +168,10 @@ def _with_face(
     light = light_between(space.light, coarse(worn), role.performer.reference, space.skin * coarse(seen))
     expected = role.performer.under(light, space)
     moment = _Moment(index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height, light=light)
+    sure = surely(seen)
     front, worn, seen = _in_front(worn, seen, expected, role, lookout)
-    texture = role.texture(features, change(worn, seen, expected), seen)
+    sure = np.minimum(sure, seen)
+    texture = role.texture(features, change(worn, sure, expected), sure)
     look = with_shut(role.performer.look(face.points_image), shut(worn, expected, space))
     texture = with_eyes(texture, role.appearance, features, look, role.whites, space)
     light = _damped(moment, past)

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from bianlian.compositing.change import change
+from bianlian.compositing.change import change, surely
 from bianlian.compositing.perform import Role, cast_role
 from bianlian.imaging.face_space import SMALL
 from bianlian.imaging.light import TERMS, relit
@@ -62,3 +62,15 @@ def test_the_donor_follows_a_change_of_the_performer() -> None:
     inside = tuple(slice(part.start + 4, part.stop - 4) for part in MOUTH)
     assert 0.5 < dark[inside].mean() / bright[inside].mean() < 0.75
     assert abs(dark[20:60].mean() / bright[20:60].mean() - 1) < 0.02
+
+
+def test_what_lies_behind_a_turned_face_is_no_change_of_it() -> None:
+    seen = np.ones((SMALL, SMALL), np.float32)
+    seen[:, 90:] = 0
+    nostril = slice(60, 66), slice(50, 56)
+    seen[nostril] = 0
+    sure = surely(seen)
+    assert not sure[:, 87:].any()
+    assert not sure[nostril].any()
+    sure[nostril] = 1
+    assert sure[:, :87].all()
