@@ -38,6 +38,8 @@ _LIDS, _LIDS_EDGE = 0.045, 0.012
 """How far the lids reach beyond their edges, and the width over which they pass into the skin around; shares of the template."""
 _LIP_EDGE = 0.006
 """Width, as a share of the template, over which lips pass into what is between them."""
+_HARDLY = 0.02
+"""What of a weight is left out where it would only cost time."""
 _EDGE = 0.01
 """Width, in face heights, over which the drawn face fades in from its outline."""
 
@@ -171,7 +173,7 @@ def _eye(template: Template, outline: tuple[int, ...], corners: tuple[int, int])
     part = _eye_part(template, outline)
     ball = cv2.GaussianBlur(opening, (0, 0), _LIP_EDGE * side)[part]
     left, right = template.uv[list(corners)]
-    return Eye(part=part, lids=lids[part], ball=ball, opening=_extent(ball > 0), across=right - left)
+    return Eye(part=part, lids=lids[part], ball=ball, opening=_extent(ball > _HARDLY), across=right - left)
 
 
 def _extent(mask: npt.NDArray[np.bool_]) -> Part:

@@ -60,9 +60,12 @@ def shut(texture: F32, usual: F32, space: FaceSpace) -> F32:
         part = tuple(
             slice(*(edge * len(texture) // space.template.side for edge in (way.start, way.stop))) for way in eye.part
         )
-        own, known = (_LUMA @ picture[part].reshape(-1, 3).T for picture in (texture, usual))
         weight = cv2.resize(eye.ball, texture[part].shape[1::-1], interpolation=cv2.INTER_AREA).ravel()
-        (spread, shared), (_, known_spread) = np.cov(np.stack([own, known]), aweights=weight) + _PLAIN * np.eye(2)
+        weight /= weight.sum()
+        own, known = (picture[part].reshape(-1, 3) @ _LUMA for picture in (texture, usual))
+        own, known = own - weight @ own, known - weight @ known
+        spread, known_spread, shared = (weight @ product for product in (own * own, known * known, own * known))
+        spread, known_spread = spread + _PLAIN, known_spread + _PLAIN
         alike, lively = shared / np.sqrt(spread * known_spread), np.sqrt(spread / known_spread)
         found[index] = soft_step(alike, _ALIKE, _UNLIKE) * soft_step(lively, _LIVELY, _FLAT)
     return found
