@@ -31,12 +31,12 @@ from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.lids import shut, with_shut
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import enlarged
-from bianlian.imaging.shape import F64, drawn_points, place
+from bianlian.imaging.shape import F64, Placement, drawn_points, place
 from bianlian.imaging.template import EYES, painted
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.composite import Composite, PlacedFace
-from bianlian.records.face import TrackedFace
+from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 from bianlian.records.grant import Grant
 
@@ -108,6 +108,30 @@ class _Front:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Sight:
+    """What one frame shows of a performer's face."""
+
+    placement: Placement
+    features: F32
+    """The performance as the donor would have given it."""
+    light: F32
+    """9x3, from the performer's usual light to this frame's."""
+    front: _Front
+    change: F32
+    """SMALL x SMALL x 3, see `change.change`, and how `sure` it is."""
+    sure: F32
+    look: F32
+    """4, see `lids.lids`, openings in usual ones."""
+
+    def clear(self, space: FaceSpace) -> F32:
+        """468, 0..1: where there is detail to tell blur by: not behind something, and not on lids that are shut."""
+        clear = 1 - self.front.at_vertices(space)
+        for lids, opened in zip(EYES, openness(self.look), strict=True):
+            clear[list(lids)] *= opened
+        return clear
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Moment:
     """What later frames may need of an earlier one."""
 
@@ -160,41 +184,28 @@ def _with_face(
     if min(box.size) < SMALLEST_BOX:
         return composite
     rgb = rgb_float_from_frame(frame, box)
-    corner = np.array([box.left, box.top, 0], np.float32)
-    placement = place(role.performer.neutral.astype(np.float64), space.expressions, space.pose_weights, face)
-    features = role.features(face, placement.rotation)
-    confidence, reason = role.coverage(features)
-    worn, seen = small_texture(rgb, face.points_image - corner, space)
-    light = light_between(space.light, coarse(worn), role.performer.reference, space.skin * coarse(seen))
-    expected = role.performer.under(light, space)
-    moment = _Moment(index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height, light=light)
-    sure = surely(seen)
-    front, worn, seen = _in_front(worn, seen, expected, role, lookout)
-    sure = np.minimum(sure, seen)
-    texture = role.texture(features, change(worn, sure, expected), sure)
-    look = with_shut(role.performer.look(face.points_image), shut(worn, expected, space))
-    texture = with_eyes(texture, role.appearance, features, look, role.whites, space)
+    sight = _sight(rgb, face, box, role, space, lookout)
+    moment = _Moment(index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height, light=sight.light)
     light = _damped(moment, past)
     past.append(moment)
-    points = drawn_points(face, placement, role.offset)
+    points = drawn_points(face, sight.placement, role.offset)
     inner = _drawn_box(points[role.share > 0], box, frame)
     if min(inner.size) <= 0:
         return composite
-    corner = np.array([inner.left, inner.top, 0], np.float32)
-    where, share = space.drawn(points - corner, role.share, inner.size)
     rgb = rgb[inner.top - box.top : inner.bottom - box.top, inner.left - box.left : inner.right - box.left]
-    texture = relit(texture, space.light, role.light + light, role.shadow)
-    texture = with_open_mouth(texture, rgb, face.points_image - corner, space)
+    corner = np.array([inner.left, inner.top, 0], np.float32)
+    worn = face.points_image - corner
+    where, share = space.drawn(points - corner, role.share, inner.size)
+    texture = role.texture(sight.features, sight.change, sight.sure)
+    texture = with_eyes(texture, role.appearance, sight.features, sight.look, role.whites, space)
+    texture = with_open_mouth(relit(texture, space.light, role.light + light, role.shadow), rgb, worn, space)
     drawn = painted(texture, where, points, space.template)
-    clear = 1 - front.at_vertices(space)
-    for lids, opened in zip(EYES, openness(look), strict=True):
-        clear[list(lids)] *= opened  # closed ones have no detail to tell blur by
-    blur = blur_between(rgb, face.points_image - corner, drawn, points - corner, clear)
-    drawn = blurred(drawn, blur)
+    drawn = blurred(drawn, blur_between(rgb, worn, drawn, points - corner, sight.clear(space)))
     strength = role.performer.grain * np.float32(dimmed(light))
     if strength[0] > _VISIBLE:
         drawn += threefold(grain(inner.size, strength, seed=(frame.index, tracked.person)))
-    share *= 1 - front.drawn(where, face.points_image - corner, role.share, space)
+    share *= 1 - sight.front.drawn(where, worn, role.share, space)
+    confidence, reason = role.coverage(sight.features)
     matte = laid_over(rgb, drawn, share * np.float32(confidence))
     placed = PlacedFace(
         person=tracked.person, donor_id=role.appearance.donor_id, left=inner.left, top=inner.top, matte=matte,
@@ -203,6 +214,22 @@ def _with_face(
     )  # fmt: skip
     changed = replace(frame, planes=planes_with_rgb(frame, inner, rgb, matte))
     return Composite(frame=changed, faces=(*composite.faces, placed))
+
+
+def _sight(rgb: F32, face: Face, box: PixelBox, role: Role, space: FaceSpace, lookout: _Lookout) -> _Sight:
+    """What the picture of a face's `box` (HxWx3) shows of the performer."""
+    placement = place(role.performer.neutral.astype(np.float64), space.expressions, space.pose_weights, face)
+    corner = np.array([box.left, box.top, 0], np.float32)
+    worn, seen = small_texture(rgb, face.points_image - corner, space)
+    light = light_between(space.light, coarse(worn), role.performer.reference, space.skin * coarse(seen))
+    expected, sure = role.performer.under(light, space), surely(seen)
+    front, worn, seen = _in_front(worn, seen, expected, role, lookout)
+    sure = np.minimum(sure, seen)
+    return _Sight(
+        placement=placement, features=role.features(face, placement.rotation), light=light, front=front,
+        change=change(worn, sure, expected), sure=sure,
+        look=with_shut(role.performer.look(face.points_image), shut(worn, expected, space)),
+    )  # fmt: skip
 
 
 def _in_front(worn: F32, seen: F32, expected: F32, role: Role, lookout: _Lookout) -> tuple[_Front, F32, F32]:
