@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bianlian.compositing.change import leading
 from bianlian.compositing.eyes import whites_between
@@ -37,7 +38,7 @@ _DARK = np.float32(0.01)
 _DRAWN = 0.02
 """The donor's share from which a texel counts as drawn."""
 _SKIN, _BEARD = 0.15, 0.35
-"""Log difference up to which two faces both show skin, and from which one of them shows a beard."""
+"""Log difference up to which two faces both show skin, and from which one of them shows a beard, or a fringe."""
 _RIM = 0.45
 """Centimetres by which a bearded chin reaches below the landmarks' outline; less at its sides, which face down less. .4 to .6
 serve alike."""
@@ -55,6 +56,8 @@ class Role:
     """468x3, see `shape.donor_offset`; none where the performer's own shape is not known, as of a mouth that never closes."""
     share: F64
     """468: how much of the donor is drawn at each vertex, see `shape.seam_weights` and `shape.brow_weights`."""
+    drawn_at: npt.NDArray[np.bool_]
+    """468: the corners of all triangles of which something is drawn."""
     turn: F64
     """3x3: from the donor's head frame to the performer's."""
     limits: F32
@@ -147,6 +150,8 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     mean = cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
     lit = coarse(mean) * factor(space.light, light) * shadow
     beard = space.beard * soft_step(space.at_vertices(_differ(lit, performer.reference)), _SKIN, _BEARD)
+    fringe = space.forehead * soft_step(space.at_vertices(_darker(lit, performer.reference)), _SKIN, _BEARD)
+    share = np.maximum(np.maximum(space.share, space.brows), beard) * (1 - fringe)
     return Role(
         appearance=appearance, performer=performer,
         offset=_to_the_edge(donor_offset(donor, own, space.share, space.rim) * performer.known[:, None], beard, space),
@@ -154,7 +159,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
         mean=mean, drawn=_usual(appearance, performer, mean), coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),
-        share=np.maximum(np.maximum(space.share, space.brows), beard), light=light, shadow=shadow,
+        share=share, drawn_at=_corners(share > 0, space), light=light, shadow=shadow,
         whites=whites_between(relit(mean, space.light, light, shadow), performer.usual, space),
         fine=fine(performer.usual), heed=_heed(lit, performer.reference, space),
     )  # fmt: skip
@@ -203,6 +208,20 @@ def _differ(donor: F32, performer: F32) -> F32:
     return cv2.GaussianBlur(stray(performer, donor), (0, 0), 2.0)
 
 
+def _corners(vertices: npt.NDArray[np.bool_], space: FaceSpace) -> npt.NDArray[np.bool_]:
+    """468: the corners of all triangles that have one of these `vertices` (468)."""
+    triangles = space.template.triangles
+    corners = np.zeros_like(vertices)
+    corners[triangles[vertices[triangles].any(axis=1)]] = True
+    return corners
+
+
+def _darker(donor: F32, performer: F32) -> F32:
+    """COARSE x COARSE: how much darker than the `donor` the `performer` is (both COARSE x COARSE x 3), in log units."""
+    darker = np.log(np.maximum(donor, _DARK) / np.maximum(performer, _DARK)).mean(axis=-1)
+    return cv2.GaussianBlur(darker, (0, 0), 2.0)
+
+
 def _to_the_edge(offset: F32, beard: F64, space: FaceSpace) -> F32:
     """`offset` (468x3 centimetres) with the outline moved to the lower edge of the performer's chin, where one of two faces has a
     `beard` (468, 0..1)."""
@@ -218,8 +237,7 @@ def _to_the_edge(offset: F32, beard: F64, space: FaceSpace) -> F32:
 def _heed(donor: F32, performer: F32, space: FaceSpace) -> F32:
     """SMALL x SMALL, 0..1: not the change of what is dark on the lower face of the `performer` and bright on that of the `donor`
     (both COARSE x COARSE x 3): a beard's hairs lie otherwise in every frame, and would mottle bare skin."""
-    darker = np.log(np.maximum(donor, _DARK) / np.maximum(performer, _DARK)).mean(axis=-1)
-    beard = soft_step(cv2.GaussianBlur(darker, (0, 0), 2.0), _SKIN, _BEARD)
+    beard = soft_step(_darker(donor, performer), _SKIN, _BEARD)
     return 1 - enlarged(beard * coarse(space.template.spread(space.beard)) * space.skin, SMALL)
 
 

@@ -189,7 +189,7 @@ def _with_face(
     light = _damped(moment, past)
     past.append(moment)
     points = drawn_points(face, sight.placement, role.offset)
-    inner = _drawn_box(points[role.share > 0], box, frame)
+    inner = _drawn_box(points[role.drawn_at], box, frame)
     if min(inner.size) <= 0:
         return composite
     rgb = rgb[inner.top - box.top : inner.bottom - box.top, inner.left - box.left : inner.right - box.left]

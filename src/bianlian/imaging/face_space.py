@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
 from bianlian.imaging.mesh import I32, facing, interpolated
-from bianlian.imaging.shape import F64, brow_weights, expression_basis, seam_weights
+from bianlian.imaging.shape import F64, brow_weights, expression_basis, forehead_weights, seam_weights
 from bianlian.imaging.template import (
     EYE_CORNERS,
     EYES,
@@ -90,6 +90,8 @@ class FaceSpace:
     """468: what the share may grow to where one of two faces has a beard and the other none."""
     brows: F64
     """468: what is drawn of the donor at each vertex at least, see `shape.brow_weights`."""
+    forehead: F64
+    """468: where a fringe may hang, see `shape.forehead_weights`."""
     rim: F64
     """468: the vertices beside the seam."""
     light: LightBasis
@@ -148,6 +150,7 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
         share=share,
         beard=beard,
         brows=brow_weights(canonical),
+        forehead=forehead_weights(canonical),
         rim=rim,
         skin=_skin(template, share),
         mouth=_mouth(template),

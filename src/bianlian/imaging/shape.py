@@ -52,6 +52,10 @@ _BESIDE_BROWS = 0.7, 2.2
 """Centimetres beside them up to which the donor's share is whole, and from which it is none more for their sake."""
 
 
+_ABOVE_BROWS = 0.6, 1.2
+"""Centimetres above the brows' outlines up to which there are brows only, and from which whatever is dark is hair."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Placement:
     """Where a shape stands in the image: points = scale * (shape @ rotation.T)[:, :2] + shift."""
@@ -100,6 +104,15 @@ def brow_weights(vertices: F64) -> F64:
     away = np.linalg.norm(vertices[:, None] - vertices[list(_BROWS)], axis=2).min(axis=1)
     near, far = _BESIDE_BROWS
     return np.clip((far - away) / (far - near), 0, 1)
+
+
+def forehead_weights(vertices: F64) -> F64:
+    """468, 0..1: the forehead above the brows, where hair may hang that is the performer's."""
+    brows = vertices[list(_BROWS)]
+    apart = np.linalg.norm(vertices[:, None] - brows, axis=2)
+    above = vertices[:, 1] < brows[apart.argmin(axis=1), 1]
+    near, far = _ABOVE_BROWS
+    return above * np.clip((apart.min(axis=1) - near) / (far - near), 0, 1)
 
 
 def fit_pose(shape: F64, points: F64, weights: F64, rotation: F64, *, rounds: int = 4) -> Placement:
