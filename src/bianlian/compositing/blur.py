@@ -12,6 +12,7 @@ from functools import cache
 import cv2
 import numpy as np
 
+from bianlian.imaging.colour import LUMA
 from bianlian.imaging.template import LOWER_LIDS, LOWER_LIP, UPPER_LIDS, UPPER_LIP
 from bianlian.records.arrays import F32
 
@@ -23,7 +24,6 @@ _EYES = (33, 263)
 _WINDOWS = (64, 32, 16)
 """Pixels a side: the largest that is at most `_REACH` of the eyes' distance is used."""
 _REACH = 2 / 3
-_LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 _LOWEST, _HIGHEST = 3, 28
 """Rings of frequency that are compared, periods a window of 64; below them faces differ, above there is grain."""
 _DIRECTIONS = 4
@@ -98,7 +98,7 @@ def blur_between(worn: F32, worn_points: F32, drawn: F32, drawn_points: F32, cle
     if _widest(blur) < _LEAST:
         return np.zeros((2, 2), np.float32)
     alone = [_widest(_fitted(power[one], wanted[one], rings)) for one in np.flatnonzero(trust > _SURE)]
-    return _blurring(blur * np.clip(_AGREE * min(alone, default=0.0) / _widest(blur), 0, 1))
+    return _blurring(blur * np.clip(_AGREE * min(alone, default=np.inf) / _widest(blur), 0, 1))
 
 
 def _fitted(power: F32, wanted: F32, rings: _Rings) -> F32:
@@ -121,7 +121,7 @@ def _powers(picture: F32, points: F32, window: F32) -> F32:
     for vertices, power in zip(_FEATURES, powers, strict=True):
         left, top = (points[vertices, :2].mean(axis=0) - side / 2).round().astype(int)
         x, y = min(max(left, 0), width - side), min(max(top, 0), height - side)
-        luma = cv2.transform(picture[y : y + side, x : x + side], _LUMA)
+        luma = cv2.transform(picture[y : y + side, x : x + side], LUMA[None])
         spectrum = cv2.dft((luma - np.float32(cv2.mean(luma)[0])) * window)
         power[:] = spectrum * spectrum
     return powers.reshape(len(powers), -1)

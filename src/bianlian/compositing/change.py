@@ -20,8 +20,8 @@ _LEAST, _MOST = 0.5, 1.8
 _SOFT = 0.008 * SMALL
 """Texels of blur: finer things do not lie exactly enough on one another from frame to frame, nor from face to face."""
 _RIM, _HOLES = np.ones((7, 7)), np.ones((17, 17))
-"""Texels beside a face's outline that tell nothing, since the landmarks of a turned one may lie on what is behind it; and the
-most that nostrils and lids measure, which are no outline."""
+"""Squares of texels: within the first of a face's outline nothing is told, since the landmarks of a turned one may lie on what is
+behind it; nostrils and lids, which are no outline, are within the second."""
 
 
 def surely(seen: F32) -> F32:

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from bianlian.imaging.colour import threefold
 from bianlian.imaging.face_space import Eye, FaceSpace
+from bianlian.imaging.lids import SHUT
 from bianlian.imaging.mesh import combined
-from bianlian.imaging.performance import soft_step
+from bianlian.imaging.performance import POSE, soft_step
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32, U8
 
@@ -29,8 +30,11 @@ blinks a capture has few moments, and a mean over them is a smear. Worth .35 dB 
 _STRICT, _ASIDE = 4.0, 0.02
 _MOMENTS = 12
 """How many moments are mixed. 3 are sharper still, but lose .4 dB in the eyes; all that are near win .05 dB and blur."""
-_SHUT, _OPEN = 0.35, 0.7
-"""Openings up to which the donor's own lids are all that is drawn, and from which they follow the performer's shades."""
+_GAP = 4.0
+"""Squared distance of the nearest moment from which on the others are told apart less sharply: eyes glide, too, between moments
+that no capture joined, as an open and a shut eye."""
+_OPEN = 0.7
+"""The opening from which the donor's lids follow the performer's shades; from `SHUT` down they are all that is drawn."""
 _INSIDE, _WHITE = 0.9, 3
 """What of an eye surely lies between the lids, and the part of that, one in so many, that is white in a usual look."""
 _WHITEST = 0.7, 1.6
@@ -39,7 +43,6 @@ _UNSEEN = np.float32(0.001)
 """What an eye that was not seen counts at least, and its share of the mix: there must be an eye, though none better is known."""
 _FINE = 0.012
 """Standard deviation, share of the template's side, of what counts as a shade."""
-_POSE = slice(51, 53)
 
 
 def with_eyes(texture: F32, appearance: Appearance, features: F32, look: F32, whites: F32, space: FaceSpace) -> F32:
@@ -51,7 +54,7 @@ def with_eyes(texture: F32, appearance: Appearance, features: F32, look: F32, wh
         whites: see `whites_between`.
     """
     apart = ((appearance.looks[:, :2] - look[:2]) ** 2).sum(axis=1) / _LOOK**2
-    apart += ((appearance.covered[:, _POSE] - features[_POSE]) ** 2).sum(axis=1) / _TURN**2
+    apart += ((appearance.covered[:, POSE] - features[POSE]) ** 2).sum(axis=1) / _TURN**2
     for index, (eye, opened) in enumerate(zip(space.eyes, openness(look), strict=True)):
         blink = (appearance.looks[:, 2 + index] - look[2 + index]) ** 2 / _BLINK**2
         closing = soft_step(look[2 + index], _WIDE, _CLOSING)
@@ -69,7 +72,7 @@ def with_eyes(texture: F32, appearance: Appearance, features: F32, look: F32, wh
 
 def openness(look: F32) -> F32:
     """2, 0..1: how far each eye is open, 0 where its lids are all that is to be seen."""
-    return soft_step(look[2:], _SHUT, _OPEN)
+    return soft_step(look[2:], SHUT, _OPEN)
 
 
 def whites_between(donor: F32, performer: F32, space: FaceSpace) -> F32:
@@ -92,7 +95,8 @@ def _nearest(apart: F32, seen: F32) -> tuple[I64, F32]:
 
     The first that is left out gives the weight that counts as nothing, so that none comes or goes at once.
     """
-    weights = np.maximum(seen, _UNSEEN) * np.exp((apart.min() - apart) / 2)
+    nearest = apart.min()
+    weights = np.maximum(seen, _UNSEEN) * np.exp((nearest - apart) / (2 + nearest / _GAP))
     order = np.argsort(-weights, kind="stable")
     near = order[:_MOMENTS]
     least = weights[order[_MOMENTS]] if len(order) > _MOMENTS else 0
@@ -103,9 +107,8 @@ def _nearest(apart: F32, seen: F32) -> tuple[I64, F32]:
 def _rolled(patches: U8, aside: F32, eye: Eye) -> U8:
     """`patches` (KxHxWx3, changed in place) with the eyeballs turned `aside` (K), in widths of the eye, under lids that stay."""
     ball = eye.ball[eye.opening]
-    pile = patches[:, *eye.opening].reshape(
-        -1, ball.shape[1], 3
-    )  # one above the other, so that one call moves them all
+    # One above the other, so that one call moves them all.
+    pile = patches[:, *eye.opening].reshape(-1, ball.shape[1], 3)
     rows, columns = np.mgrid[: len(pile), : ball.shape[1]].astype(np.float32)
     across, down = ((aside * way)[:, None, None] * ball for way in eye.across)
     columns, rows = columns - across.reshape(rows.shape), rows - down.reshape(rows.shape)

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from bianlian.compositing.network import Network, read_network
+from bianlian.imaging.colour import LUMA
 from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.performance import soft_step
 from bianlian.imaging.template import EYES, filled
@@ -20,7 +21,6 @@ from bianlian.records.arrays import F32
 
 _FLOOR = np.float32(0.03)
 """Added to coded values before their logarithm: darkness tells little."""
-_LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 _BROAD = 1 / 16
 """Standard deviation, share of the texture's side, of what is skin and light and not glasses."""
 _LIKELY, _CERTAIN, _NEAR = (-0.5, 1.0), (1.5, 2.5), 15
@@ -95,6 +95,6 @@ def _standing_out(texture: F32) -> F32:
     """3xSxS: how much brighter, redder and bluer than its surroundings, in log units."""
     logs = np.log(np.maximum(texture, 0) + _FLOOR)
     red, green, blue = cv2.split(logs)
-    tones = cv2.merge((cv2.transform(logs, _LUMA), red - green, blue - green))
+    tones = cv2.merge((cv2.transform(logs, LUMA[None]), red - green, blue - green))
     apart = tones - cv2.GaussianBlur(tones, (0, 0), _BROAD * len(texture))
     return np.ascontiguousarray(np.clip(apart, -2, 2).transpose(2, 0, 1))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from bianlian.imaging.colour import LUMA
 from bianlian.imaging.face_space import FaceSpace
 from bianlian.imaging.light import coarse
 from bianlian.records.arrays import F32
 
-_LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 _RESPONSE = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
 """Immerkaer 1996: blind to planes and edges, and white noise keeps its deviation."""
 _NORMAL = 1.4826
@@ -26,7 +26,7 @@ _BRIGHT = 0.5
 
 def roughness(rgb: F32, points: F32, space: FaceSpace) -> F32:
     """2 x SMALL x SMALL: what is rough at one and at two pixels' size on the face whose landmarks lie in `rgb`."""
-    luma = cv2.transform(rgb, _LUMA)
+    luma = cv2.transform(rgb, LUMA[None])
     half = cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     where = space.small.coordinates(points)
     return np.stack(

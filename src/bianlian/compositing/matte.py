@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from bianlian.compositing.network import Network
+from bianlian.imaging.colour import LUMA
 from bianlian.imaging.light import COARSE, coarse
 from bianlian.imaging.performance import soft_step
 from bianlian.records.arrays import F32
@@ -21,7 +22,6 @@ _LIKELY, _CERTAIN, _NEAR = (-4.0, -2.0), (1.0, 3.0), 15
 many texels around it. Two thresholds: what is in front has a place where that is plain, and a blink has none."""
 _FLOOR = np.float32(0.03)
 """Added to coded values before their logarithm: darkness tells little. (Sampling with sharp edges can give less than black.)"""
-_LUMA = np.array([[0.299, 0.587, 0.114]], np.float32)
 _FINE, _NEARBY = 2.0, 0.75
 """Fine structure is what a blur of so many small texels takes away; it is compared within so many texels of half that size."""
 _FAINT = np.float32(0.03**2)
@@ -42,7 +42,7 @@ def occlusion(worn: F32, seen: F32, expected: F32, usual: F32, tolerance: F32, o
 
 def fine(texture: F32) -> F32:
     """SxS: the fine structure of a texture (SxSx3), in log units; light does not change it."""
-    luma = np.log(np.maximum(cv2.transform(texture, _LUMA), 0) + _FLOOR)
+    luma = np.log(np.maximum(cv2.transform(texture, LUMA[None]), 0) + _FLOOR)
     return luma - cv2.GaussianBlur(luma, (0, 0), _FINE)
 
 
@@ -50,7 +50,7 @@ def _apart(worn: F32, expected: F32) -> F32:
     """3 x COARSE x COARSE: how much brighter, redder and bluer than expected, in log units."""
     apart = np.log((np.maximum(coarse(worn), 0) + _FLOOR) / (np.maximum(coarse(expected), 0) + _FLOOR))
     red, green, blue = cv2.split(apart)
-    return np.stack([np.clip(cv2.transform(apart, _LUMA), -2, 2), red - green, blue - green])
+    return np.stack([np.clip(cv2.transform(apart, LUMA[None]), -2, 2), red - green, blue - green])
 
 
 def _around(own: F32, usual: F32, seen: F32, tolerance: F32) -> F32:

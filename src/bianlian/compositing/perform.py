@@ -16,7 +16,7 @@ from bianlian.imaging.colour import threefold
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, relit
 from bianlian.imaging.mesh import combined
-from bianlian.imaging.performance import enlarged, performance, soft_step
+from bianlian.imaging.performance import POSE, enlarged, performance, soft_step
 from bianlian.imaging.shadow import cast_shadow
 from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, donor_offset, onto_performer
 from bianlian.imaging.template import OVAL
@@ -24,7 +24,7 @@ from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.face import EXPRESSION_NAMES, Face
 
-_YAW, _PITCH = 51, 52
+_YAW = POSE.start
 _LIPS = 13
 """The middle of the upper lip's inner edge."""
 _KNOWN, _UNKNOWN = 0.2, 0.4
@@ -104,8 +104,8 @@ class Role:
 
     def coverage(self, features: F32) -> tuple[float, str]:
         """(0..1, reason): how well the capture covers a performance; the reason is empty at 1."""
-        known = self.appearance.covered[:, [_YAW, _PITCH]]
-        away = float(np.linalg.norm(known - features[[_YAW, _PITCH]], axis=1).min())
+        known = self.appearance.covered[:, POSE]
+        away = float(np.linalg.norm(known - features[POSE], axis=1).min())
         beyond = np.maximum(features[:_YAW] - self.appearance.covered[:, :_YAW].max(axis=0), 0) * SHOWN_OR_HIDDEN
         part = "eyes close" if EXPRESSION_NAMES[1 + int(beyond.argmax())].startswith("eye") else "mouth moves"
         return min(

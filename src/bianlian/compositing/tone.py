@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 
 from bianlian.compositing.performer import Performer
+from bianlian.imaging.colour import LUMA
 from bianlian.imaging.performance import soft_step
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _ONE_TONE, _COLOURED = 0.07, 0.17
 """Range over a face (2 to 98 % of its texels) of the log quotients of its channels: up to the first it has one tone, from the
 second on it is in colour. .067 at most in black and white and two sepias, under noise and at CRF 28 too; .17 with two thirds of
@@ -31,7 +31,7 @@ def in_tones_of(performer: Performer, appearance: Appearance) -> Appearance:
 
     def toned(picture: np.ndarray) -> np.ndarray:
         values = picture.astype(np.float32)
-        greys = (values @ _LUMA)[..., None]
+        greys = (values @ LUMA)[..., None]
         mixed = greys + np.float32(colour) * (values - greys)
         return mixed if picture.dtype == np.float32 else np.rint(mixed).astype(picture.dtype)
 

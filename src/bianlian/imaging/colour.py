@@ -22,6 +22,8 @@ _LUMA_WEIGHTS = {
     Matrix.BT2020_NCL: (0.2627, 0.0593),
 }
 """(Kr, Kb) per matrix, H.273 table 4."""
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""The weights of red, green and blue in how bright coded values look (BT.601)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from bianlian.imaging.colour import LUMA
 from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
 from bianlian.imaging.mesh import I32, facing, interpolated
-from bianlian.imaging.shape import F64, brow_weights, expression_basis, forehead_weights, seam_weights
+from bianlian.imaging.shape import F64, brow_weights, expression_basis, seam_weights
 from bianlian.imaging.template import (
+    BROWS,
     EYE_CORNERS,
     EYES,
     MOUTH,
@@ -25,7 +27,6 @@ from bianlian.imaging.template import (
 )
 from bianlian.records.arrays import F32
 
-_BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
 _LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 
 SMALL = 2 * COARSE
@@ -91,7 +92,7 @@ class FaceSpace:
     brows: F64
     """468: what is drawn of the donor at each vertex at least, see `shape.brow_weights`."""
     forehead: F64
-    """468: where a fringe may hang, see `shape.forehead_weights`."""
+    """468: where a fringe may hang, see `shape.brow_weights`."""
     rim: F64
     """468: the vertices beside the seam."""
     light: LightBasis
@@ -141,6 +142,7 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
     template, small = (build_template(mesh.triangles, texels) for texels in (side, SMALL))
     canonical = mesh.vertices.astype(np.float64) * (1.0, -1.0, -1.0)
     share, beard, rim = seam_weights(canonical)
+    brows, forehead = brow_weights(canonical)
     return FaceSpace(
         template=template,
         small=small,
@@ -149,8 +151,8 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
         expressions=expression_basis(),
         share=share,
         beard=beard,
-        brows=brow_weights(canonical),
-        forehead=forehead_weights(canonical),
+        brows=brows,
+        forehead=forehead,
         rim=rim,
         skin=_skin(template, share),
         mouth=_mouth(template),
@@ -197,7 +199,7 @@ def _eye_part(template: Template, outline: tuple[int, ...]) -> Part:
 def _skin(template: Template, share: F64) -> F32:
     step = template.side / 256
     features = cv2.dilate(openings(template), np.ones((round(9 * step),) * 2))
-    features = np.maximum(features, filled(template, *_BROWS, _LIPS))
+    features = np.maximum(features, filled(template, *BROWS, _LIPS))
     features = cv2.dilate(features, np.ones((round(5 * step),) * 2))
     inner = cv2.erode(template.inside.astype(np.uint8), np.ones((round(9 * step),) * 2)).astype(np.float32)
     inner *= template.spread(share) > 0.02
@@ -209,7 +211,7 @@ def plain_skin(space: FaceSpace, reference: F32) -> F32:
 
     `reference` is the person's mean texture under even light (COARSE x COARSE x 3). The darker 40 % of the skin fades out.
     """
-    luma = reference @ np.array([0.299, 0.587, 0.114], np.float32)
+    luma = reference @ LUMA
     luma = luma + luma[:, ::-1]  # the template is symmetric: light from one side must not pass for skin
     skin = luma[space.skin > 0.5]
     if not len(skin):

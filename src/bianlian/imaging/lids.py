@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from bianlian.imaging.colour import LUMA
 from bianlian.imaging.face_space import FaceSpace
 from bianlian.imaging.performance import soft_step
 from bianlian.imaging.template import EYE_CORNERS, EYES
@@ -14,7 +15,6 @@ _IRISES, _OUTLINES, _CORNERS = np.array((468, 473)), np.array(EYES), np.array(EY
 _NARROWEST = 0.15
 """The least that a person's usual opening can be: somebody may blink in a photograph."""
 
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _ALIKE, _UNLIKE = 0.5, 0.1
 """Correlation of an eyeball with its usual look from which the eye is open, and up to which it may be shut. Of four synthetic
 performers open ones had .44 and more in 95 of 100 frames, shut ones .4 and less."""
@@ -23,8 +23,8 @@ _LIVELY, _FLAT = 1.0, 0.75
 .7 and less."""
 _PLAIN = 1e-5
 """Variance of coded values that is nothing."""
-_SHUT = 0.3
-"""The opening that a shut eye reads at most, in usual ones."""
+SHUT = 0.35
+"""The opening, in usual ones, that a shut eye reads at most."""
 
 
 def lids(points: F32) -> F32:
@@ -62,7 +62,7 @@ def shut(texture: F32, usual: F32, space: FaceSpace) -> F32:
         )
         weight = cv2.resize(eye.ball, texture[part].shape[1::-1], interpolation=cv2.INTER_AREA).ravel()
         weight /= weight.sum()
-        own, known = (picture[part].reshape(-1, 3) @ _LUMA for picture in (texture, usual))
+        own, known = (picture[part].reshape(-1, 3) @ LUMA for picture in (texture, usual))
         own, known = own - weight @ own, known - weight @ known
         spread, known_spread, shared = (weight @ product for product in (own * own, known * known, own * known))
         spread, known_spread = spread + _PLAIN, known_spread + _PLAIN
@@ -74,5 +74,5 @@ def shut(texture: F32, usual: F32, space: FaceSpace) -> F32:
 def with_shut(looks: F32, shut: F32) -> F32:
     """`looks` (Nx4 or 4) with the openings of eyes that are `shut` (Nx2 or 2) taken down to what those of frontal heads have."""
     seen = looks.copy()
-    seen[..., 2:] -= shut * np.maximum(seen[..., 2:] - _SHUT, 0)
+    seen[..., 2:] -= shut * np.maximum(seen[..., 2:] - SHUT, 0)
     return seen

@@ -9,6 +9,9 @@ from bianlian.imaging.shape import F64
 from bianlian.records.arrays import F32
 from bianlian.records.face import Face
 
+POSE = slice(51, 53)
+"""Yaw and pitch in a performance."""
+
 
 def head_angles(rotation: F64) -> tuple[float, float]:
     """(yaw, pitch) in radians, signs as in `records.face.Pose`, of a rotation in image axes.

@@ -19,7 +19,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from bianlian.imaging.template import LOWER_LIDS, UPPER_LIDS
+from bianlian.imaging.template import BROWS, LOWER_LIDS, UPPER_LIDS
 from bianlian.records.arrays import F32, arrays_in
 from bianlian.records.face import EXPRESSION_NAMES, Face
 
@@ -45,13 +45,8 @@ is worth 0.2 dB over 1, and 1.2 is worth 0.1 dB less."""
 _BEARD_REACH = 1.6
 """The same for beards: to the outline of the jaw and the ears."""
 
-
-_BROWS = (70, 63, 105, 66, 107, 55, 65, 52, 53, 46, 300, 293, 334, 296, 336, 285, 295, 282, 283, 276)
-"""The outlines of the brows."""
 _BESIDE_BROWS = 0.7, 2.2
 """Centimetres beside them up to which the donor's share is whole, and from which it is none more for their sake."""
-
-
 _ABOVE_BROWS = 0.6, 1.2
 """Centimetres above the brows' outlines up to which there are brows only, and from which whatever is dark is hair."""
 
@@ -99,20 +94,17 @@ def seam_weights(vertices: F64) -> tuple[F64, F64, F64]:
     return within(_REACH), within(_BEARD_REACH) * below_eyes, rim
 
 
-def brow_weights(vertices: F64) -> F64:
-    """468: the donor's share that each vertex has at least, so that the performer's brows do not show beside the donor's."""
-    away = np.linalg.norm(vertices[:, None] - vertices[list(_BROWS)], axis=2).min(axis=1)
-    near, far = _BESIDE_BROWS
-    return np.clip((far - away) / (far - near), 0, 1)
-
-
-def forehead_weights(vertices: F64) -> F64:
-    """468, 0..1: the forehead above the brows, where hair may hang that is the performer's."""
-    brows = vertices[list(_BROWS)]
+def brow_weights(vertices: F64) -> tuple[F64, F64]:
+    """(brows, forehead), 468 each, 0..1: the donor's share that each vertex has at least, so that none of the performer's show
+    beside the donor's; and what lies above them, where the performer's hair may hang."""
+    brows = vertices[np.concatenate(BROWS)]
     apart = np.linalg.norm(vertices[:, None] - brows, axis=2)
-    above = vertices[:, 1] < brows[apart.argmin(axis=1), 1]
-    near, far = _ABOVE_BROWS
-    return above * np.clip((apart.min(axis=1) - near) / (far - near), 0, 1)
+    away, above = apart.min(axis=1), vertices[:, 1] < brows[apart.argmin(axis=1), 1]
+
+    def rising(near: float, far: float) -> F64:
+        return np.clip((away - near) / (far - near), 0, 1)
+
+    return 1 - rising(*_BESIDE_BROWS), above * rising(*_ABOVE_BROWS)
 
 
 def fit_pose(shape: F64, points: F64, weights: F64, rotation: F64, *, rounds: int = 4) -> Placement:

@@ -26,6 +26,8 @@ EYES = tuple((*upper, *lower[::-1]) for upper, lower in zip(UPPER_LIDS, LOWER_LI
 """The outlines of what lies between the lids."""
 EYE_CORNERS = ((33, 133), (362, 263))
 """Of each eye, the corner on the left of an upright face and the one on its right."""
+BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
+"""The outlines of the brows."""
 OVAL = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377,
     152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,

@@ -10,7 +10,7 @@ from bianlian.errors import NothingToSwap
 from bianlian.imaging.face_space import FaceSpace, plain_skin
 from bianlian.imaging.lids import shut, with_shut
 from bianlian.imaging.light import coarse, light_between, relit
-from bianlian.imaging.performance import performance
+from bianlian.imaging.performance import POSE, performance
 from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
 from bianlian.imaging.template import unhidden, visibility
 from bianlian.learning.detail import weighted_mean, with_detail
@@ -23,8 +23,6 @@ from bianlian.records.face import Face
 from bianlian.records.progress import Progress, Reporter
 
 LEAST_SAMPLES = 8
-_TURN = slice(51, 53)
-"""Yaw and pitch among the features."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +61,7 @@ class LinearLearner:
         mean = even_light(textures, seen, usual, space)
         face = with_detail(mean, textures, seen, _still(features), space)
         looks = with_shut(looks_of(faces), np.stack([shut(texture, mean, space) for texture in textures]))
-        eyes, eyes_seen = eyes_of(textures, seen, looks, features[:, _TURN], space)
+        eyes, eyes_seen = eyes_of(textures, seen, looks, features[:, POSE], space)
         reporter.progress(Progress(stage="learn", done=2, total=4, unit="steps"))
         basis, scales, scores = components(textures, seen, mean, self.components, space)
         reporter.progress(Progress(stage="learn", done=3, total=4, unit="steps"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from bianlian.imaging.colour import PixelBox, rgb_from_frame
 from bianlian.imaging.face_space import FaceSpace
-from bianlian.imaging.performance import performance
+from bianlian.imaging.performance import POSE, performance
 from bianlian.imaging.shape import start_rotation
 from bianlian.imaging.template import unwrap
 from bianlian.learning.interface import Lesson, Sample
@@ -21,7 +21,7 @@ _FACES = 800
 """More say no more about a shape."""
 _NO_REST = np.zeros(51, np.float32)
 _WEIGHT = np.ones(FEATURES, np.float32)
-_WEIGHT[51:53] = 3.0
+_WEIGHT[POSE] = 3.0
 _WEIGHT[53:55] = 0.0
 """How much each feature counts in the distance between two frames: a radian of pose as three coefficients."""
 
