@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from time import perf_counter, process_time
+from time import perf_counter
 from typing import Any
 
 from bianlian.records.progress import Progress, Reporter
@@ -16,7 +17,7 @@ class StageTime:
     stage: str
     wall_s: float
     core_s: float
-    """Of all threads together: two busy cores count twice."""
+    """Of all threads and ended forks together: two busy cores count twice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,7 @@ class Stopwatch:
         self._reporter = reporter
         self._done: list[StageTime] = []
         self._stage = "open"
-        self._begun = perf_counter(), process_time()
+        self._begun = perf_counter(), _core_time()
         self.frames = 0
 
     def progress(self, progress: Progress) -> None:
@@ -84,7 +85,7 @@ class Stopwatch:
         return Speed(frames=self.frames, stages=tuple(self._done))
 
     def _close(self) -> None:
-        now = perf_counter(), process_time()
+        now = perf_counter(), _core_time()
         taken = StageTime(stage=self._stage, wall_s=now[0] - self._begun[0], core_s=now[1] - self._begun[1])
         if self._done and self._done[-1].stage == self._stage:
             before = self._done.pop()
@@ -93,3 +94,8 @@ class Stopwatch:
             )
         self._done.append(taken)
         self._begun = now
+
+
+def _core_time() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

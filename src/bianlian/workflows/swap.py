@@ -21,10 +21,11 @@ from bianlian.records.progress import Reporter
 from bianlian.workflows.casting import FileSwap, player_of
 from bianlian.workflows.enrol import read_small
 from bianlian.workflows.footage import expand, output_names
+from bianlian.workflows.forks import local_crew
 from bianlian.workflows.house import House
 from bianlian.workflows.learn import face_space
 from bianlian.workflows.prefetch import aside
-from bianlian.workflows.render import Crew, Threads
+from bianlian.workflows.render import Crew
 from bianlian.workflows.stopwatch import UNMEASURED, Speed, Stopwatch
 from bianlian.workflows.swap_file import is_done, lacking, swap_file
 
@@ -134,7 +135,7 @@ def swap(house: House, request: SwapRequest, reporter: Reporter) -> SwapReport:
 @contextmanager
 def _crew(house: House, request: SwapRequest, reporter: Reporter) -> Generator[Crew]:
     if not request.ray:
-        yield Threads(count=house.settings.workers)
+        yield local_crew(house.settings.workers)
         return
     if request.patches:
         raise CallerError("Patches are signed where they are drawn: here.", advice="Leave out --ray, or --patch.")
@@ -156,7 +157,7 @@ def file_swap(house: House, request: SwapRequest, reporter: Reporter) -> FileSwa
     }
     return FileSwap(
         house=house, players=players, production=production, space=aside(lambda: face_space(house, reporter)), style=style,
-        encode=encode, crew=Threads(count=house.settings.workers), resume=request.resume, wants_page=request.report,
+        encode=encode, crew=local_crew(house.settings.workers), resume=request.resume, wants_page=request.report,
         patches=request.patches,
     )  # fmt: skip
 
