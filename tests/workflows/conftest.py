@@ -32,6 +32,10 @@ class Stage:
     folder: Path
     performer: Path
 
+    def with_one_worker(self) -> Stage:
+        """The same, drawing in this very process: what a test puts in the way of drawing can then tell it what it saw."""
+        return replace(self, house=replace(self.house, settings=replace(self.house.settings, workers=1)))
+
     def request(self, *footage: Path, **options) -> SwapRequest:
         """A swap of person 1 by the donor into `folder/out`."""
         given = {"casts": {1: DONOR}, "output": self.folder / "out", "level": "draft", **options}

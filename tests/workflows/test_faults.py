@@ -96,7 +96,7 @@ def test_an_altered_chunk_is_drawn_again(stage, monkeypatch):
     with monkeypatch.context() as patch:
         when_chunk(patch, 2, stop)
         with pytest.raises(KeyboardInterrupt):
-            run(replace(stage, house=replace(stage.house, settings=replace(stage.house.settings, workers=1))), source)
+            run(stage.with_one_worker(), source)
     first = next((stage.folder / "out").glob(".bianlian/*/chunk-00000.mp4"))
     content = bytearray(first.read_bytes())
     content[len(content) // 2] ^= 1
@@ -135,6 +135,7 @@ def test_a_clock_that_was_set_back_is_refused(stage):
 
 @pytest.mark.parametrize(("days", "code"), [(-2, "clock-set-back"), (3 * 366, "scope-expired")])
 def test_a_clock_that_jumps_during_the_run_stops_the_release(stage, monkeypatch, days, code):
+    stage = stage.with_one_worker()
     source = performer_clip(stage.folder / "scene.mp4", count=FRAMES)
     shift, right = [timedelta()], stage.house.clock
     house = replace(stage.house, clock=lambda: right() + shift[0])

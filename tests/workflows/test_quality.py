@@ -78,6 +78,7 @@ def make_clip_of(path, pictures):
 
 
 def test_a_turn_beyond_what_the_donor_showed_fades_to_the_original_and_is_told(stage, monkeypatch):
+    stage = stage.with_one_worker()
     shows_only_the_front(stage)
     source = turning(stage.folder / "turns.mp4")
     coded = watched(monkeypatch)
@@ -162,6 +163,7 @@ def test_a_plain_swap_reports_likeness_calm_timing_and_marks(stage):
 
 
 def test_the_report_of_a_resumed_job_is_the_one_of_an_uninterrupted_run(stage, monkeypatch):
+    stage = stage.with_one_worker()
     shows_only_the_front(stage)
     monkeypatch.setattr(job, "CHUNK_FRAMES", 16)
     source = turning(stage.folder / "turns.mp4")
@@ -282,6 +284,7 @@ def read16(path):
 
 
 def test_patches_put_over_the_footage_give_the_result(stage, monkeypatch):
+    stage = stage.with_one_worker()
     source = performer_clip(stage.folder / "scene.mp4", count=12)
     coded = watched(monkeypatch)
     outcome, _ = swapped(stage, source, patches=stage.folder / "patches")
@@ -335,6 +338,7 @@ def test_every_picture_of_the_patches_carries_the_label_and_changes_are_noticed(
 
 
 def test_a_resumed_job_has_all_its_patches(stage, monkeypatch):
+    stage = stage.with_one_worker()
     monkeypatch.setattr(job, "CHUNK_FRAMES", 8)
     source = performer_clip(stage.folder / "scene.mp4", count=24)
     encode = render.write_chunk

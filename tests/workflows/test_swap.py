@@ -217,6 +217,7 @@ def test_a_resumed_job_gives_the_same_pictures_as_an_uninterrupted_one(stage, mo
     from bianlian.workflows import job, render  # noqa: PLC0415
 
     monkeypatch.setattr(job, "CHUNK_FRAMES", 8)
+    stage = stage.with_one_worker()
     source = performer_clip(stage.folder / "scene.mp4", count=40)
     whole = only(swap(stage.house, stage.request(source, output=stage.folder / "whole"), Silent()))
     encode = render.write_chunk

@@ -112,7 +112,10 @@ def region_of_detection(detection: Detection) -> Region:
 
 def region_of_landmarks(points_image: F32) -> Region:
     """Where to look in the next frame. `points_image` is 478x3 (or Nx2 with the eye corners in their places)."""
-    low, high = (cv2.reduce(points_image, 0, way)[0, :2] for way in (cv2.REDUCE_MIN, cv2.REDUCE_MAX))
+    plane = points_image[
+        :, :2
+    ]  # not by OpenCV: it gives Python's lock away for a microsecond's work, and has to queue for it
+    low, high = plane.min(axis=0), plane.max(axis=0)
     centre = (low + high) / 2
     return Region(
         centre_x=float(centre[0]),

@@ -21,8 +21,9 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -123,6 +124,19 @@ def unpacked(data: bytes) -> Chunk:
     )
 
 
+class _Rows(NamedTuple):
+    """Of every face of every frame what fits into memory for an hour of footage: 25 bytes."""
+
+    frame: npt.NDArray[np.int32]
+    person: npt.NDArray[np.int32]
+    interpolated: npt.NDArray[np.bool_]
+    corners: npt.NDArray[np.float32]
+    """Nx4: left, top, right, bottom."""
+
+
+_NO_ROWS = _Rows(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.bool_), np.zeros((0, 4), np.float32))
+
+
 class TrackReader:
     """Random access to a track on disk; implements `records.track.Track`. A few chunks are held, no more.
 
@@ -166,20 +180,25 @@ class TrackReader:
 
     def boxes(self, persons: Collection[int] = ()) -> Iterator[Box]:
         """The boxes of all faces of all frames, in order; of `persons` alone, if any are named."""
-        for number in range(len(self._files)):
-            chunk = self._chunk(number)
-            plane = chunk.points[np.isin(chunk.person, list(persons)) if persons else slice(None), :, :2]
-            corners = zip(plane.min(axis=1).tolist(), (plane.max(axis=1) + 1).tolist(), strict=True)
-            for (left, top), (right, bottom) in corners:
-                yield Box(left=left, top=top, right=right, bottom=bottom)
+        rows = self._rows
+        for corners in rows.corners[np.isin(rows.person, list(persons)) if persons else slice(None)].tolist():
+            left, top, right, bottom = corners
+            yield Box(left=left, top=top, right=right, bottom=bottom)
 
     def seen(self, person: int) -> list[int]:
         """The frames in which a person's face was seen, not only filled in."""
-        frames: list[int] = []
+        rows = self._rows
+        return rows.frame[(rows.person == person) & ~rows.interpolated].tolist()
+
+    @cached_property
+    def _rows(self) -> _Rows:
+        parts = [_NO_ROWS]
         for number, start in enumerate(self._starts):
             chunk = self._chunk(number)
-            frames += (start + chunk.frame[(chunk.person == person) & ~chunk.interpolated]).tolist()
-        return frames
+            plane = chunk.points[:, :, :2]
+            corners = np.concatenate([plane.min(axis=1), plane.max(axis=1) + 1], axis=1)
+            parts.append(_Rows(start + chunk.frame, chunk.person, chunk.interpolated, corners))
+        return _Rows(*map(np.concatenate, zip(*parts, strict=True)))
 
     def instants(self, first: int, stop: int) -> Iterator[Instant]:
         """Presentation times of frames first..stop-1."""

@@ -11,13 +11,12 @@ import gc
 import os
 import signal
 import sys
-import time
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from multiprocessing import Pipe
+from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
-from typing import NoReturn, Self
+from typing import Self
 
 from bianlian.errors import InstallationError, InternalError
 from bianlian.records.composite import MarkedFrame
@@ -60,14 +59,19 @@ class _Fork:
     """This program's end of a fork."""
 
     def __init__(self, render: Render, folder: JobFolder, tally: Tally, *, elders: Sequence[_Fork]) -> None:
-        self._tally, self._parent = tally, os.getpid()
+        self._tally = tally
         self._pipe, its_end = Pipe()
+        foreign = (
+            self._pipe,
+            *(elder._pipe for elder in elders),
+        )  # or nobody would be told that this program closed them
+        self._process = get_context("fork").Process(
+            target=_live, args=(render, folder, its_end, foreign, os.getpid()), name="draw", daemon=True
+        )
         with warnings.catch_warnings():
             # Python warns of locks that other threads may hold; whatever a fork uses is idle between two stages.
             warnings.simplefilter("ignore", DeprecationWarning)
-            self._process = os.fork()
-        if self._process == 0:
-            self._live(render, folder, its_end, elders)
+            self._process.start()
         its_end.close()
 
     def __enter__(self) -> Self:
@@ -75,11 +79,9 @@ class _Fork:
 
     def __exit__(self, *_: object) -> None:
         self._pipe.close()
-        patience = time.monotonic() + FAREWELL_SECONDS
-        while not os.waitpid(self._process, os.WNOHANG)[0]:
-            if time.monotonic() > patience:
-                os.kill(self._process, signal.SIGKILL)
-            time.sleep(0.01)
+        self._process.join(FAREWELL_SECONDS)
+        self._process.kill()
+        self._process.join()
 
     def draw(self, chunk: ChunkRange) -> None:
         """Have a chunk drawn into the job's folder.
@@ -106,29 +108,14 @@ class _Fork:
                 return self._pipe.recv()
         raise Stopped
 
-    def _live(self, render: Render, folder: JobFolder, pipe: Connection, elders: Sequence[_Fork]) -> NoReturn:
-        """The fork's own life, to its end: it never returns into the program that it was forked from."""
-        try:
-            _end_with(self._parent)
-            for end in (self._pipe, *(elder._pipe for elder in elders)):
-                end.close()  # or nobody would be told that this program has closed them
-            gc.freeze()  # or looking for garbage would write to, and thus copy, all that is shared
-            _serve(render, folder, pipe)
-        finally:
-            os._exit(0)
 
-
-def _end_with(parent: int) -> None:
-    """Leave it to the parent what Ctrl-C means, and do not outlive it, however it ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(0)
-
-
-def _serve(render: Render, folder: JobFolder, pipe: Connection) -> None:
-    """Draw what is asked for until the pipe is closed; a fault goes to who asked."""
+def _live(render: Render, folder: JobFolder, pipe: Connection, foreign: Sequence[Connection], parent: int) -> None:
+    """A fork's own life: draw what is asked for until the pipe is closed; a fault goes to who asked."""
+    if not _ends_with(parent):
+        return
+    for end in foreign:
+        end.close()
+    gc.freeze()  # or looking for garbage would write to, and thus copy, all that is shared
 
     def told(frames: Iterator[MarkedFrame]) -> Iterator[MarkedFrame]:
         for frame in frames:
@@ -146,6 +133,14 @@ def _serve(render: Render, folder: JobFolder, pipe: Connection) -> None:
         return
     except Exception as error:  # noqa: BLE001 - the process's outermost boundary
         _confess(error, pipe)
+
+
+def _ends_with(parent: int) -> bool:
+    """Leave it to the parent what Ctrl-C means, and do not outlive it, however it ends; False if it has ended already."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    return os.getppid() == parent
 
 
 def _confess(error: Exception, pipe: Connection) -> None:

@@ -134,7 +134,7 @@ from pathlib import Path
 from tests.unit.workflows.test_local_crew import *
 forks.Painter = Painter
 job = JobFolder(output=Path({str(tmp_path)!r}) / "x.mp4", job_id="j", request={{}}); job.open(resume=False)
-render_chunks(lambda _: time.sleep(0.05), CHUNKS, job, crew=local_crew(2), reporter=Silent())
+render_chunks(lambda _: time.sleep(0.05), CHUNKS, job, crew=Forks(count=2), reporter=Silent())
 """
     program = subprocess.Popen([sys.executable, "-c", code])
     children: list[str] = []
