@@ -135,10 +135,12 @@ def painted(texture: F32, where: F32, points: F32, template: Template) -> F32:
     A face that is much smaller than the template gets a smaller texture, so that its pixels are means and not samples.
     """
     step = max(1, round(1 / max(_enlargement(points, template), 1e-3) - _FINER))
-    drawn = _sampled(texture, where, min(step, len(texture))).astype(np.float32)
+    drawn = np.asarray(_sampled(texture, where, min(step, len(texture))), np.float32)
     contour = _contours(where, len(texture))
-    if contour.any():  # one sample a pixel is a row of dots there
-        drawn[contour] = cv2.GaussianBlur(drawn, (3, 3), 0)[contour]
+    rows, columns = np.flatnonzero(contour.any(axis=1)), np.flatnonzero(contour.any(axis=0))
+    if len(rows):  # one sample a pixel is a row of dots there
+        near = np.s_[max(0, rows[0] - 1) : rows[-1] + 2, max(0, columns[0] - 1) : columns[-1] + 2]
+        drawn[near][contour[near]] = cv2.GaussianBlur(drawn[near], (3, 3), 0)[contour[near]]
     return drawn
 
 

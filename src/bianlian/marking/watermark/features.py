@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from bianlian.marking.watermark.alignment import SIDE, face_scale
 from bianlian.marking.watermark.code import BAND
@@ -58,11 +59,18 @@ def mirrored(rows: F32) -> F32:
 
 def levelled(rows: F32) -> F32:
     """Rows divided by their usual size in each neighbourhood of the spectrum and clipped, so that no strong line rules."""
-    energy, count = np.zeros(SIDE * SIDE, np.float32), np.zeros(SIDE * SIDE, np.float32)
-    energy[BAND], count[BAND] = np.mean(rows**2, axis=0), 1
-    around = (cv2.blur(plane.reshape(SIDE, SIDE), (9, 9)).ravel()[BAND] for plane in (energy, count))
-    spread = np.sqrt(np.maximum(next(around) / next(around), 1e-9))
-    return np.clip(rows / spread, -3, 3)
+    spread = np.sqrt(np.maximum(_around(np.mean(rows**2, axis=0)) / _NEIGHBOURS, 1e-9))
+    return np.asarray(np.clip(rows / spread, -3, 3), np.float32)
+
+
+def _around(values: npt.ArrayLike) -> F32:
+    """The mean over each neighbourhood of the spectrum, of values in the band and nothing beside it."""
+    plane = np.zeros(SIDE * SIDE, np.float32)
+    plane[BAND] = values
+    return cv2.blur(plane.reshape(SIDE, SIDE), (9, 9)).ravel()[BAND]
+
+
+_NEIGHBOURS = _around(1.0)
 
 
 def without_the_face(rows: F32, seconds: F32, span: float) -> F32:
