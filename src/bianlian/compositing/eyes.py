@@ -6,6 +6,8 @@ that eyes glide with the performer's and do not jump from one moment of the capt
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +19,7 @@ from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import POSE, soft_step
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32, U8
+from bianlian.records.frame import Size
 
 I64 = npt.NDArray[np.int64]
 _LOOK, _BLINK, _TURN = 0.04, 0.2, 0.3
@@ -109,9 +112,17 @@ def _rolled(patches: U8, aside: F32, eye: Eye) -> U8:
     ball = eye.ball[eye.opening]
     # One above the other, so that one call moves them all.
     pile = patches[:, *eye.opening].reshape(-1, ball.shape[1], 3)
-    rows, columns = np.mgrid[: len(pile), : ball.shape[1]].astype(np.float32)
+    rows, columns = _places(pile.shape[:2])
     across, down = ((aside * way)[:, None, None] * ball for way in eye.across)
     columns, rows = columns - across.reshape(rows.shape), rows - down.reshape(rows.shape)
     pile = cv2.remap(pile, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     patches[:, *eye.opening] = pile.reshape(len(patches), *ball.shape, 3)
     return patches
+
+
+@cache
+def _places(size: Size) -> F32:
+    """2xHxW: the row and the column of each pixel."""
+    places = np.mgrid[: size[0], : size[1]].astype(np.float32)
+    places.flags.writeable = False
+    return places

@@ -96,7 +96,7 @@ class Layout:
         return (width, height) if self.orientation.swaps_axes else (height, width)
 
     def planes(self, frame: VideoFrame) -> tuple[Plane, Plane, Plane]:
-        """Tight, upright copies of the three planes of a decoded frame."""
+        """The three planes of a decoded frame, upright; they hold its memory for as long as they live."""
         if self.is_converted:
             frame = self._converted(frame)
         y, u, v = (self.orientation.apply(plane_of(frame, number, self.bit_depth)) for number in range(3))
@@ -115,11 +115,15 @@ class Layout:
 
 
 def plane_of(frame: VideoFrame, number: int, bit_depth: int) -> Plane:
-    """A tight copy of one plane: FFmpeg's rows are padded, and its buffers are used again for later frames."""
+    """One plane without the padding of FFmpeg's rows, where it lies: it holds the frame, so that nobody uses the memory again.
+
+    Not to be written to, for the decoder still reads frames that others are predicted from.
+    """
     plane = frame.planes[number]
     dtype: npt.DTypeLike = np.uint8 if bit_depth == 8 else np.uint16
-    rows: npt.NDArray[Any] = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)
-    return rows[:, : plane.width].copy()
+    rows: npt.NDArray[Any] = np.frombuffer(memoryview(plane), dtype).reshape(plane.height, -1)[:, : plane.width]
+    rows.flags.writeable = False
+    return rows
 
 
 def is_rgb(pixel_format: str) -> bool:

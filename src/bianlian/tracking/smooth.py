@@ -165,7 +165,7 @@ def _convolved(signals: np.ndarray, spacing: int) -> np.ndarray:
     period = max(1, 2 * (length - 1))
     index = np.abs(np.arange(-reach, length + reach)) % period
     padded = signals[np.minimum(index, period - index) if length > 1 else index]
-    result = np.zeros_like(signals)
-    for number, weight in enumerate(_KERNEL):
-        result += weight * padded[number * spacing : number * spacing + length]
+    result, part = np.multiply(padded[:length], _KERNEL[0]), np.empty_like(signals)
+    for number, weight in enumerate(_KERNEL[1:], 1):  # into memory that is there: new pages cost as much as the sums
+        result += np.multiply(padded[number * spacing : number * spacing + length], weight, out=part)
     return result
