@@ -48,6 +48,7 @@ class Run:
     wall_s: float
     core_s: float
     peak_mib: float
+    """Of its largest process; forks share most of theirs with it (tools/soak.py measures them together)."""
 
 
 def main() -> None:

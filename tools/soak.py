@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -43,7 +44,7 @@ class Row:
     cost: float
     """Milliseconds of one core a frame, which it hardly does."""
     memory: float
-    """MiB held."""
+    """MiB held, see `held`."""
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Log:
     _lock: Lock = field(default_factory=Lock)
 
     def progress(self, progress: Progress) -> None:
-        now, used = time.monotonic(), time.process_time()
+        now, used = time.monotonic(), core_seconds()
         with self._lock:
             then, spent, before = self._seen.setdefault(progress.stage, (now, used, progress.done))
             done = progress.done - before
@@ -74,10 +75,31 @@ class Log:
         print(sentence, flush=True)
 
 
-def held(kind: str = "VmRSS") -> float:
-    """MiB that this process holds now, or with VmHWM has held at most."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(kind))
+def family() -> list[str]:
+    """This process and its forks, by number."""
+    forks = [file.read_text().split() for file in Path("/proc/self/task").glob("*/children")]
+    return [str(os.getpid()), *(fork for some in forks for fork in some)]
+
+
+def held() -> float:
+    """MiB that this process and its forks hold now; what they share counts once."""
+    total = 0
+    for process in family():
+        with suppress(OSError):  # it has just ended
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+            total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total / 1024
+
+
+def core_seconds() -> float:
+    """Core time of this process and of all its forks, living and ended."""
+    own = os.times()
+    total = own.user + own.system + own.children_user + own.children_system
+    for process in family()[1:]:
+        with suppress(OSError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            total += sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    return total
 
 
 def looped(clip: Path, path: Path, seconds: float) -> None:
@@ -137,7 +159,8 @@ def main() -> None:
         )  # fmt: skip
         began = time.monotonic()
         (outcome,) = swap(house, request, log).outcomes
-        print(f"{outcome.status.value} in {time.monotonic() - began:.0f} s; peak {held('VmHWM'):.0f} MiB")
+        most = max((row.memory for row in log.rows), default=0)
+        print(f"{outcome.status.value} in {time.monotonic() - began:.0f} s; at most {most:.0f} MiB held at a look")
     stages = dict.fromkeys(row.stage for row in log.rows)
     flat = [is_flat(stage, [row for row in log.rows if row.stage == stage]) for stage in stages]
     sys.exit(0 if outcome.exit_code == 0 and all(flat) else 1)

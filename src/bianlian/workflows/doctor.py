@@ -29,8 +29,8 @@ EXTRAS = {"cluster": ("ray",), "dev": ("pytest", "hypothesis", "ruff", "pyright"
 """Optional extras of the package, and what they bring."""
 LEAST_FREE = 2 << 30
 """Bytes: chunks, draft and sealed file of an hour of 1080p at the default quality stay below."""
-LEAST_MEMORY = 1 << 30
-"""Bytes that should be free: a swap of 720p peaked at 0.7 GiB (docs/reliability.md)."""
+PROGRAM_MEMORY, WORKER_MEMORY = 400 << 20, 220 << 20
+"""Bytes that a swap of 720p needs at its peak: of the program itself, and of each that draws (docs/performance.md)."""
 
 _Result = TypeVar("_Result")
 
@@ -113,8 +113,12 @@ def _machine(settings: Settings, problems: list[str]) -> dict[str, str]:
     if not os.access(there, os.W_OK):
         problems.append(f"{there} may not be written by {os.environ.get('USER', 'this user')}.")
     memory = _free_memory()
-    if 0 < memory < LEAST_MEMORY:
-        problems.append(f"Only {memory / 2**30:.1f} GiB of memory are free; a swap of 720p needs about 0.7.")
+    needed = PROGRAM_MEMORY + settings.workers * WORKER_MEMORY
+    if 0 < memory < needed:
+        problems.append(
+            f"Only {memory / 2**30:.1f} GiB of memory are free; a swap of 720p with {settings.workers} workers needs about "
+            f"{needed / 2**30:.1f}: set BIANLIAN_WORKERS to fewer, or close other programs."
+        )
     return {
         "system": f"{platform.system()} {platform.machine()}",
         "processor": cv2.getCPUFeaturesLine() or "unknown",

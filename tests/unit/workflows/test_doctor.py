@@ -35,7 +35,7 @@ def test_what_is_missing_is_said_with_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(doctor, "LIBRARIES", ("numpy", "no-such-library"))
     monkeypatch.setattr(doctor, "missing_codecs", lambda: ("libx264",))
     monkeypatch.setattr(doctor, "LEAST_FREE", 1 << 60)
-    monkeypatch.setattr(doctor, "LEAST_MEMORY", 1 << 60)
+    monkeypatch.setattr(doctor, "PROGRAM_MEMORY", 1 << 60)
     report = examine_machine(replace(settings_from(os.environ), home=tmp_path / "home", weights=tmp_path / "none"))
     assert report.speeds == ()
     assert report.facts["program"]["no-such-library"] == "missing"
