@@ -13,6 +13,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe, get_context
 from multiprocessing.connection import Connection
@@ -47,12 +48,11 @@ class Forks:
     count: int
 
     def gather(self, render: Render, folder: JobFolder, tally: Tally, *, most: int) -> Sequence[Hand]:
-        if most < 2:
-            return Threads(count=1).gather(render, folder, tally, most=most)
         hands: list[_Fork] = []
-        for _ in range(min(self.count, most)):
-            hands.append(_Fork(render, folder, tally, elders=hands))
-        return hands
+        with suppress(OSError):  # where there is no room for another process, fewer draw
+            for _ in range(min(self.count, most) if most > 1 else 0):
+                hands.append(_Fork(render, folder, tally, elders=hands))
+        return hands or Threads(count=1).gather(render, folder, tally, most=most)
 
 
 class _Fork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -73,6 +74,15 @@ def test_forks_draw_in_processes_of_their_own_and_one_chunk_is_not_worth_one(fol
     assert str(os.getpid()) not in {folder.chunk(c.number).read_text().split()[0] for c in CHUNKS}
     render_chunks(lambda _: None, CHUNKS[:1], folder, crew=Forks(count=2), reporter=Silent())
     assert folder.chunk(0).read_text().split()[0] == str(os.getpid())
+
+
+def test_where_there_is_no_room_for_a_process_this_one_draws(folder, monkeypatch):
+    def refused():
+        raise OSError(errno.EAGAIN, "too many processes")
+
+    monkeypatch.setattr(os, "fork", refused)
+    render_chunks(lambda _: None, CHUNKS, folder, crew=Forks(count=2), reporter=Silent())
+    assert {folder.chunk(c.number).read_text().split()[0] for c in CHUNKS} == {str(os.getpid())}
 
 
 @pytest.mark.parametrize("crew", [Threads(count=2), Forks(count=2)])
