@@ -5,7 +5,8 @@
 
 HOME holds an enrolled and learnt donor; it is copied, never changed. CLIP shows one person for a second or two. Every fault
 must end with a sentence and the right exit code, with nothing under the final name and the ledger whole, and the same command
-with --resume must then give the packets of an uninterrupted run. Needs Linux and root (tmpfs, another user). Exit 1: one did not.
+with --resume must then give the packets of an uninterrupted run. Needs Linux and root (tmpfs, and another user, who must be able to
+read the models in BIANLIAN_WEIGHTS). Exit 1: one did not.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import av
+
+from bianlian.config import settings_from
 
 CHUNK_FRAMES = 8
 """Shorter than the program's own, so that a clip of a second or two has several."""
@@ -65,7 +68,12 @@ class Room:
     folder: Path
     clip: Path
     donor: str
-    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    environment: dict[str, str] = field(
+        default_factory=lambda: {
+            "BIANLIAN_WEIGHTS": str(settings_from(os.environ).weights),
+            **os.environ,
+        }  # some faults move HOME
+    )
     prefix: list[str] = field(default_factory=list)
 
     @property
