@@ -5,8 +5,8 @@
 
 HOME holds an enrolled and learnt donor; it is copied, never changed. CLIP shows one person for a second or two. Every fault
 must end with a sentence and the right exit code, with nothing under the final name and the ledger whole, and the same command
-with --resume must then give the packets of an uninterrupted run. Needs Linux and root (tmpfs, and another user, who must be able to
-read the models in BIANLIAN_WEIGHTS). Exit 1: one did not.
+with --resume must then give the packets of an uninterrupted run. Needs Linux and root (tmpfs, and another user, who must be able
+to read the models in BIANLIAN_WEIGHTS). Exit 1: one did not.
 """
 
 import argparse
