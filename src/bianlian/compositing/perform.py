@@ -18,7 +18,7 @@ from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, rel
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import POSE, enlarged, performance, soft_step
 from bianlian.imaging.shadow import cast_shadow
-from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, donor_offset, onto_performer
+from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, anchor_weights, donor_offset, onto_performer
 from bianlian.imaging.template import OVAL
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
@@ -141,6 +141,8 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     donor, own = (
         who.neutral + np.tensordot(who.rest.astype(np.float64), space.expressions, 1) for who in (appearance, performer)
     )
+    anchor = anchor_weights(space.rim, space.chin, performer.settled)
+    offset = donor_offset(donor, own, space.share, space.rim, anchor) * performer.known[:, None]
     features = appearance.covered
     coefficients = np.stack([_coefficients(appearance, row) for row in features])
     shadow = _cast_shadow(coarse(appearance.mean), performer.reference, space)
@@ -154,8 +156,8 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     share = np.maximum(np.maximum(space.share, space.brows), beard) * (1 - fringe)
     return Role(
         appearance=appearance, performer=performer,
-        offset=_to_the_edge(donor_offset(donor, own, space.share, space.rim) * performer.known[:, None], beard, space),
-        turn=onto_performer(donor, own, space.rim)[1],
+        offset=_to_the_edge(offset, beard, space),
+        turn=onto_performer(donor, own, space.rim, anchor)[1],
         limits=np.stack([coefficients.min(axis=0), coefficients.max(axis=0)]).astype(np.float32),
         mean=mean, drawn=_usual(appearance, performer, mean), coarse_basis=coarse_basis,
         gain=_gain(coarse_basis, appearance.doubt, space),

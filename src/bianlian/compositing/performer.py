@@ -22,7 +22,7 @@ from bianlian.records.arrays import F32, frozen
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
-FORMAT, VERSION = "bianlian-performer", 7
+FORMAT, VERSION = "bianlian-performer", 8
 _LIVELY = 4
 """How much more the variance of an expression counts than its mean. At 4 the bench pairs change by at most .01 dB."""
 _LOOKS = 12
@@ -34,6 +34,7 @@ _THROUGH = np.float32(0.02)
 _ARRAYS = (
     "neutral",
     "known",
+    "settled",
     "rest",
     "reference",
     "tolerance",
@@ -54,6 +55,8 @@ class Performer:
     """468x3 centimetres, image axes: the face with all expression coefficients zero."""
     known: F32
     """468, 0..1: how well each point of it is known, see `shape.at_rest`."""
+    settled: F32
+    """468, 0..1: how often each point is seen at rest."""
     rest: F32
     """51: the coefficients of the calm face."""
     reference: F32
@@ -75,7 +78,7 @@ class Performer:
 
     def __post_init__(self) -> None:
         for name, shape in (
-            ("neutral", (468, 3)), ("known", (468,)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)),
+            ("neutral", (468, 3)), ("known", (468,)), ("settled", (468,)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)),
             ("tolerance", (COARSE, COARSE)), ("usual", (SMALL, SMALL, 3)), ("grain", (2,)),
             ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)), ("glasses", (1,)),
         ):  # fmt: skip
@@ -163,9 +166,10 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
     reference, tolerance, lights, trust = _habits(
         np.stack([coarse(texture) for texture in textures]), np.stack([coarse(part) for part in seen]), space
     )
+    known, settled = at_rest(faces, space.expressions)
     rest, expressions = resting_expression(faces), np.stack([face.expression[1:] for face in faces])
     return Performer(
-        neutral=neutral.astype(np.float32), known=at_rest(faces, space.expressions).astype(np.float32), rest=rest,
+        neutral=neutral.astype(np.float32), known=known.astype(np.float32), settled=settled.astype(np.float32), rest=rest,
         reference=reference, tolerance=tolerance,
         open=usual_openings(np.stack([lids(face.points_image) for face in faces])),
         habit=(expressions - rest).mean(axis=0), liveliness=expressions.std(axis=0),

@@ -95,6 +95,8 @@ class FaceSpace:
     """468: where a fringe may hang, see `shape.brow_weights`."""
     rim: F64
     """468: the vertices beside the seam."""
+    chin: F64
+    """468: the vertices of the chin."""
     light: LightBasis
     skin: F32
     """COARSE x COARSE, 0..1: skin without brows, eyes, lips and the edge."""
@@ -141,7 +143,7 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
     """The face space of `side` texels."""
     template, small = (build_template(mesh.triangles, texels) for texels in (side, SMALL))
     canonical = mesh.vertices.astype(np.float64) * (1.0, -1.0, -1.0)
-    share, beard, rim = seam_weights(canonical)
+    share, beard, rim, chin = seam_weights(canonical)
     brows, forehead = brow_weights(canonical)
     return FaceSpace(
         template=template,
@@ -154,6 +156,7 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
         brows=brows,
         forehead=forehead,
         rim=rim,
+        chin=chin,
         skin=_skin(template, share),
         mouth=_mouth(template),
         eyes=_eyes(template),

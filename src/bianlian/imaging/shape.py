@@ -31,9 +31,16 @@ _HAIR = 0.45
 _DILUTION = 1.5
 """The turn between two neutral shapes is fitted too small, because it rests on noisy depth (regression dilution). Over twelve
 synthetic pairs 1.4 to 2.0 bring the donor's points 10 to 14 % nearer to the truth than 1."""
-_STILL = 0.1
-"""Centimetres that a point may move with the expression before it counts half. Real persons' two neutral shapes come nearer by a
-quarter than with all frames alike (2.42 to 1.83 px of 200); .05 to .2 serve alike (docs/engine.md)."""
+_CHIN, _SETTLED = 1.54, 0.3
+"""Depth below the eyes, in units of their distance, from which there is only chin; and how often the performer's must be seen at
+rest to decide as much of the donor's place as the seam: over 72 synthetic pairs the donor's points come 9 % nearer to the truth
+than by the seam alone, in height 22 % (docs/engine.md). The chin of a mouth that hardly ever closes says little."""
+_STILL = 0.12
+"""Centimetres that a point may move with the expression before it counts a third: the expression model's movements are not this
+person's own. Two neutral shapes of one person come nearer, synthetic or real; .1 to .17 serve alike (docs/engine.md)."""
+_SQUARELY, _SIDEWAYS, _HIDDEN = 6, 0.5, 0.1
+"""How landmarks lose in worth as the head turns away: the power of the cosine that all lose by, how much of its worth a point
+keeps that is seen edge-on, and what one on the far side keeps at least. 4 to 8, and .02 to .3, serve alike (docs/engine.md)."""
 SHOWN_OR_HIDDEN = np.array([name.startswith(("eyeBlink", "cheek", "jaw", "mouth")) for name in EXPRESSION_NAMES[1:]])
 """The expressions (51) that show what is hidden at rest, or hide what is seen: lids, teeth, tongue."""
 _CALM = 0.1
@@ -71,9 +78,9 @@ def expression_basis() -> F64:
     return arrays_in(BytesIO(packed))["basis"].astype(np.float64)
 
 
-def seam_weights(vertices: F64) -> tuple[F64, F64, F64]:
-    """(share, beard, rim): the donor's share of each vertex, 1 inside to 0 at the outline; what it may grow to where a beard is
-    or was; and the band along the seam (0 or 1).
+def seam_weights(vertices: F64) -> tuple[F64, F64, F64, F64]:
+    """(share, beard, rim, chin): the donor's share of each vertex, 1 inside to 0 at the outline; what it may grow to where a
+    beard is or was; the band along the seam and the chin (0 or 1).
 
     An ellipse around the middle of the eyes, in units of the eyes' distance, fading over the outer 22 % of its reach: brows,
     nose, mouth and chin are the donor's, forehead, temples and ears the performer's.
@@ -91,7 +98,20 @@ def seam_weights(vertices: F64) -> tuple[F64, F64, F64]:
 
     below_eyes = np.clip(local[:, 1] / 0.3, 0, 1)
     rim = ((radius > 0.6) & (radius < 0.95) & (-local[:, 1] < _HAIR)).astype(np.float64)
-    return within(_REACH), within(_BEARD_REACH) * below_eyes, rim
+    chin = (local[:, 1] > _CHIN).astype(np.float64)
+    return within(_REACH), within(_BEARD_REACH) * below_eyes, rim, chin
+
+
+def anchor_weights(rim: F64, chin: F64, settled: F64) -> F64:
+    """468, together 1: what tells the donor's place on the performer. The donor's chin ends where the performer's does, as far as
+    that is known; the seam tells the rest.
+
+    Args:
+        settled: 468, 0..1: how often each of the performer's points is seen at rest, see `at_rest`.
+    """
+    seen = float(settled @ chin) / chin.sum()
+    holds = seen**2 / (seen**2 + _SETTLED**2)
+    return holds * chin / chin.sum() + (1 - holds) * rim / rim.sum()
 
 
 def brow_weights(vertices: F64) -> tuple[F64, F64]:
@@ -167,9 +187,10 @@ def neutral_shape(
     or a single picture, still has depth.
     """
     points = np.stack([face.points_image[:VERTICES, :2] for face in faces]).astype(np.float64)
-    moved, trust = _moved(faces, basis)
     neutral = canonical.copy()
     rotations = [start_rotation(face) for face in faces]
+    moved, still = _moved(faces, basis)
+    trust = still * _seen(np.stack(rotations), canonical)
     mirror = np.array([np.argmin(((canonical * _MIRROR - vertex) ** 2).sum(axis=1)) for vertex in canonical])
     for _ in range(rounds):
         placed = [
@@ -198,12 +219,24 @@ def _moved(faces: Sequence[Face], basis: F64) -> tuple[F64, F64]:
     coefficients = np.stack([face.expression[1:] for face in faces]).astype(np.float64)
     moved = np.tensordot(coefficients, basis, 1)
     away = np.linalg.norm(moved - np.tensordot(resting_expression(faces).astype(np.float64), basis, 1), axis=2)
-    return moved, 1 / (1 + (away / _STILL) ** 2)
+    return moved, np.maximum(
+        np.exp(-((away / _STILL) ** 2)), 1e-9
+    )  # a point that is never still has to be somewhere, too
 
 
-def at_rest(faces: Sequence[Face], basis: F64) -> F64:
-    """468, 0..1: how well each point of the neutral shape is known, by the frame in which the expression moved it least."""
-    return _moved(faces, basis)[1].max(axis=0)
+def _seen(rotations: F64, canonical: F64) -> F64:
+    """Tx468: how well the camera saw each point, by how far the head and the point's side of it are turned away."""
+    outward = canonical - (0.0, canonical[:, 1].mean(), canonical[:, 2].max())
+    outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+    towards_camera = -rotations[:, 2] @ outward.T
+    return np.abs(rotations[:, 2, 2, None]) ** _SQUARELY * np.clip(_SIDEWAYS + towards_camera, _HIDDEN, 1)
+
+
+def at_rest(faces: Sequence[Face], basis: F64) -> tuple[F64, F64]:
+    """(known, settled), each 468, 0..1: how well each point of the neutral shape is known, by the frame in which the expression
+    moved it least; and how often it is seen at rest, over all frames."""
+    still = _moved(faces, basis)[1]
+    return still.max(axis=0), still.mean(axis=0)
 
 
 def resting_expression(faces: Sequence[Face]) -> F32:
@@ -228,20 +261,20 @@ def similarity(source: F64, target: F64, weights: F64) -> tuple[float, F64, F64]
     return scale, rotation, target_mean - scale * rotation @ source_mean
 
 
-def onto_performer(donor: F64, performer: F64, rim: F64) -> tuple[float, F64, F64]:
-    """(scale, rotation, shift) that brings the donor's neutral shape to the performer's along the seam."""
+def onto_performer(donor: F64, performer: F64, rim: F64, anchor: F64) -> tuple[float, F64, F64]:
+    """(scale, rotation, shift) that brings the donor's neutral shape to the performer's: turned and sized along the seam, placed by the
+    `anchor_weights`."""
     scale, rotation, _ = similarity(donor, performer, rim)
     rotation = cv2.Rodrigues(cv2.Rodrigues(rotation)[0] * _DILUTION)[0]
-    weights = rim / rim.sum()
-    return scale, rotation, weights @ performer - scale * rotation @ (weights @ donor)
+    return scale, rotation, anchor @ performer - scale * rotation @ (anchor @ donor)
 
 
-def donor_offset(donor: F64, performer: F64, share: F64, rim: F64) -> F32:
+def donor_offset(donor: F64, performer: F64, share: F64, rim: F64, anchor: F64) -> F32:
     """468x3: what to add to the performer's points, in their own head frame, to get the donor's inner face.
 
     The donor's neutral is fitted to the performer's along the seam, so the faces meet there, and its share runs out towards it.
     """
-    scale, rotation, shift = onto_performer(donor, performer, rim)
+    scale, rotation, shift = onto_performer(donor, performer, rim, anchor)
     return (share[:, None] * (scale * donor @ rotation.T + shift - performer)).astype(np.float32)
 
 

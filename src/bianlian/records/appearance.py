@@ -15,7 +15,7 @@ from bianlian.errors import UnreadableMedia
 from bianlian.records.arrays import F32, U8, arrays_in, frozen
 
 FORMAT = "bianlian-appearance"
-VERSION = 7
+VERSION = 8
 FEATURES = 57
 """What texture is predicted from: 51 expression coefficients above rest, yaw, pitch, their squares, gaze yaw and pitch."""
 _UNPACKING = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, ValueError, EOFError, RecursionError)

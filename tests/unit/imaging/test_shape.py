@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from bianlian.imaging.shape import F64, donor_offset, drawn_points, fit_pose, neutral_shape, place
+from bianlian.imaging.shape import F64, anchor_weights, donor_offset, drawn_points, fit_pose, neutral_shape, place
 from bianlian.records.face import Face, Pose, Quality
 from tests.faces import space
 
@@ -40,6 +40,11 @@ def performance(shape: F64, count: int = 24) -> list[Face]:
     ]
 
 
+def anchor(seen: float) -> F64:
+    """What tells the donor's place on a performer whose chin is seen at rest in that share of the frames."""
+    return anchor_weights(space().rim, space().chin, np.full(468, seen))
+
+
 def test_a_neutral_shape_is_found_under_turns_and_expressions() -> None:
     shape = person(nose=1.0, width=1.08)
     found = neutral_shape(performance(shape), space().canonical, space().expressions, space().pose_weights)
@@ -60,12 +65,24 @@ def test_a_single_picture_gives_a_finite_shape() -> None:
 def test_a_person_drawn_as_themselves_stays_where_they_are() -> None:
     shape = person(nose=0.8, width=0.95)
     face = turned(shape, 0.3, -0.1, np.full(52, 0.2, np.float32))
-    offset = donor_offset(shape, shape, space().share, space().rim)
+    offset = donor_offset(shape, shape, space().share, space().rim, anchor(1))
     placement = place(shape, space().expressions, space().pose_weights, face)
     assert np.abs(drawn_points(face, placement, offset) - face.points_image[:468]).max() < 0.01
 
 
+def test_a_long_chin_ends_near_the_performers_if_that_is_seen_at_rest() -> None:
+    performer, donor = person(nose=0.0, width=1.0), person(nose=0.0, width=1.0)
+    chin = space().chin > 0
+    donor[chin, 1] += 1
+    there, beyond = (donor_offset(donor, performer, space().share, space().rim, anchor(seen)) for seen in (1, 0))
+    assert 0 < there[chin, 1].max() < 0.3
+    assert there[4, 1] < -0.5  # the nose makes room for it
+    assert beyond[chin, 1].max() > 0.6
+
+
 def test_the_outline_stays_the_performers_and_the_nose_becomes_the_donors() -> None:
-    offset = donor_offset(person(nose=1.5, width=1.0), person(nose=0.0, width=1.0), space().share, space().rim)
+    offset = donor_offset(
+        person(nose=1.5, width=1.0), person(nose=0.0, width=1.0), space().share, space().rim, anchor(1)
+    )
     assert np.abs(offset[space().share == 0]).max() == 0
     assert offset[4, 2] == pytest.approx(-1.5, abs=0.6)
