@@ -40,7 +40,8 @@ _OPEN = 0.7
 """The opening from which the donor's lids follow the performer's shades; from `SHUT` down they are all that is drawn."""
 _INSIDE, _WHITE = 0.9, 3
 """What of an eye surely lies between the lids, and the part of that, one in so many, that is white in a usual look."""
-_WHITEST = 0.7, 1.6
+_WHITEST = 0.25, 4.0
+"""Between the palest and the darkest skins it is 3."""
 _DARK = np.float32(0.02)
 _UNSEEN = np.float32(0.001)
 """What an eye that was not seen counts at least, and its share of the mix: there must be an eye, though none better is known."""

@@ -141,7 +141,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     donor, own = (
         who.neutral + np.tensordot(who.rest.astype(np.float64), space.expressions, 1) for who in (appearance, performer)
     )
-    anchor = anchor_weights(space.rim, space.chin, performer.settled)
+    anchor = anchor_weights(space.rim, space.chin, performer.settled.astype(np.float64))
     offset = donor_offset(donor, own, space.share, space.rim, anchor) * performer.known[:, None]
     features = appearance.covered
     coefficients = np.stack([_coefficients(appearance, row) for row in features])

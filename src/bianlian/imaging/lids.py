@@ -23,6 +23,9 @@ _LIVELY, _FLAT = 1.0, 0.75
 .7 and less."""
 _PLAIN = 1e-5
 """Variance of coded values that is nothing."""
+_TOGETHER, _WINK = 0.15, 0.3
+"""Difference of two eyes' openings up to which it is an error of the landmarks, for lids move together, and from which somebody
+winks."""
 SHUT = 0.35
 """The opening, in usual ones, that a shut eye reads at most."""
 
@@ -72,7 +75,11 @@ def shut(texture: F32, usual: F32, space: FaceSpace) -> F32:
 
 
 def with_shut(looks: F32, shut: F32) -> F32:
-    """`looks` (Nx4 or 4) with the openings of eyes that are `shut` (Nx2 or 2) taken down to what those of frontal heads have."""
+    """`looks` (Nx4 or 4) with the openings of eyes that are `shut` (Nx2 or 2) taken down to what those of frontal heads have, and
+    both eyes alike unless somebody winks: else a blink would show an open eye beside a shut one."""
     seen = looks.copy()
-    seen[..., 2:] -= shut * np.maximum(seen[..., 2:] - SHUT, 0)
+    openings = seen[..., 2:]
+    openings -= shut * np.maximum(openings - SHUT, 0)
+    apart = openings - openings.mean(axis=-1, keepdims=True)
+    openings -= apart * soft_step(2 * np.abs(apart), _WINK, _TOGETHER)
     return seen

@@ -262,8 +262,8 @@ def similarity(source: F64, target: F64, weights: F64) -> tuple[float, F64, F64]
 
 
 def onto_performer(donor: F64, performer: F64, rim: F64, anchor: F64) -> tuple[float, F64, F64]:
-    """(scale, rotation, shift) that brings the donor's neutral shape to the performer's: turned and sized along the seam, placed by the
-    `anchor_weights`."""
+    """(scale, rotation, shift) that brings the donor's neutral shape to the performer's: turned and sized along the seam, placed
+    by the `anchor_weights`."""
     scale, rotation, _ = similarity(donor, performer, rim)
     rotation = cv2.Rodrigues(cv2.Rodrigues(rotation)[0] * _DILUTION)[0]
     return scale, rotation, anchor @ performer - scale * rotation @ (anchor @ donor)

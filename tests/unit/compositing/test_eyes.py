@@ -145,9 +145,17 @@ def test_there_are_eyes_whatever_the_capture_shows(capture):
     assert ball(texture, 0).std() > 0.02
 
 
+def test_lids_move_together_unless_somebody_winks():
+    blink, wink = with_shut(np.array([[0, 0, 0.9, 0.8], [0, 0, 1, 0.3]], np.float32), np.zeros((2, 2), np.float32))
+    assert np.allclose(blink[2:], 0.85)
+    assert np.allclose(wink[2:], (1, 0.3))
+
+
 def test_whites_keep_their_brightness_under_another_tone():
     donor = appearance().mean
-    assert np.allclose(whites_between(donor * np.float32(0.8), donor, space()), 1.25, atol=0.05)
+    for tone in (0.3, 0.8, 2.0):
+        tinted = donor * np.float32(tone)
+        assert np.allclose(whites_between(tinted, donor, space()), 1 / tone, rtol=0.1)
     assert np.allclose(whites_between(donor, donor, space()), 1)
 
 
