@@ -49,6 +49,26 @@ def test_footage_of_one_tone_stays_of_one_tone(tone: tuple[float, float, float])
     assert spread(after) < spread(before) + 0.01
 
 
+def washed_out(share: float) -> list[tuple[Frame, TrackedFace]]:
+    """The footage with that share of its colours."""
+
+    def printed(frame: Frame) -> Frame:
+        rgb = rgb_from_frame(frame).astype(np.float32)
+        grey = rgb.mean(axis=2, keepdims=True)
+        return frame_of((grey + share * (rgb - grey)).astype(np.uint8), frame.index)
+
+    return [(printed(frame), face) for frame, face in tracked(FOOTAGE, 12, 0, 10)]
+
+
+def test_the_paler_the_footage_the_paler_the_donor() -> None:
+    colours = [
+        float(np.ptp(in_tones_of(study(washed_out(share), space()), appearance()).mean, axis=2).mean())
+        for share in (0.0, 0.3, 0.6, 1.0)
+    ]
+    assert colours[0] < 1e-3
+    assert colours[0] < colours[1] < colours[2] <= colours[3]
+
+
 def test_a_face_in_colour_keeps_every_colour() -> None:
     assert in_tones_of(performer(), appearance()) is appearance()
 
