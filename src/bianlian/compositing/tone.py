@@ -19,7 +19,7 @@ of the colour taken away; .29 and more in colour, under coloured light, over-exp
 _TINTED, _VIVID = 0.005, 0.035
 """How far colours stray from those that brightness tells, over the mean brightness: up to the first a face has a tint, from the
 second on all colours. .006 in film whose shadows have another tint than its lights; .02 and .03 in washed-out footage of real
-persons; .034 and more in that of ten real and eight synthetic ones under any light (docs/engine.md)."""
+persons; .034 and more in that of fourteen real and nine synthetic ones under any light (docs/engine.md)."""
 _TERMS = 4
 """Of the polynomial of brightness that a tint is."""
 _DARK = np.float32(10 / 255)

@@ -234,9 +234,10 @@ def _seen(rotations: F64, canonical: F64) -> F64:
 
 def at_rest(faces: Sequence[Face], basis: F64) -> tuple[F64, F64]:
     """(known, settled), each 468, 0..1: how well each point of the neutral shape is known, by the frame in which the expression
-    moved it least; and how often it is seen at rest, over all frames."""
+    moved it least; and how often it is seen so again, for of a single picture nobody knows whether it is at rest."""
     still = _moved(faces, basis)[1]
-    return still.max(axis=0), still.mean(axis=0)
+    known = still.max(axis=0)
+    return known, (still.sum(axis=0) - known) / len(faces)
 
 
 def resting_expression(faces: Sequence[Face]) -> F32:
