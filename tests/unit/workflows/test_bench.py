@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
+from bianlian.imaging.template import build_template
+from bianlian.weights.canonical import read_canonical_mesh
+from bianlian.weights.catalogue import FACE_LANDMARKER
 from bianlian.workflows.bench.performance import Apart, Performance, mirror_images, seen_in
 from bianlian.workflows.bench.scores import (
     BenchResult,
@@ -15,7 +19,8 @@ from bianlian.workflows.bench.scores import (
     performance_table,
     untouched,
 )
-from tests.material import face_models, footage, pictures
+from bianlian.workflows.bench.unrest import TrueSkin
+from tests.material import face_models, footage, pictures, weight
 
 
 def performance(count: int = 12, seed: int = 1) -> Performance:
@@ -67,6 +72,27 @@ def test_flicker_is_of_changes_not_of_a_steady_difference():
     assert clip_flicker([p + np.uint8(9 * (i % 2)) for i, p in enumerate(truth)], truth, inside) == 9
 
 
+def test_unrest_takes_the_heads_motion_out_and_sees_what_boils_or_swims():
+    """A picture glued to landmarks that jolt over a plate is at rest; noise on it, or a texture that lags behind, is not."""
+    mesh, random = read_canonical_mesh(weight(FACE_LANDMARKER)), np.random.default_rng(3)
+    template = build_template(mesh.triangles, 64)
+    still = cv2.GaussianBlur(random.integers(60, 190, (160, 160, 3), np.uint8), (0, 0), 3)
+    face = mesh.vertices[:, :2]
+    face = (40 + 80 * (face - face.min(axis=0)) / np.ptp(face, axis=0)).astype(np.float32)
+    jolts = [(0, 0), (7, 2), (3, 9), (8, 8), (1, 4)]
+    skin = TrueSkin(
+        points=[face + np.float32(jolt) for jolt in jolts],
+        inside=[np.ones((160, 160), np.bool_)] * 5,
+        template=template,
+    )
+    carried = [np.roll(still, (down, right), (0, 1)) for right, down in jolts]
+    assert skin.unrest(carried) < 1
+    assert skin.unrest([np.roll(one, 2 * (i % 2), 1) for i, one in enumerate(carried)]) > 3 * skin.unrest(carried)
+    assert skin.unrest([one + np.uint8(9 * (i % 2)) for i, one in enumerate(carried)]) == pytest.approx(18, abs=2)
+    unknown = TrueSkin(points=[None] * 5, inside=skin.inside, template=template)
+    assert np.isnan(unknown.unrest(carried))
+
+
 def test_untouched_looks_only_where_nothing_was_to_be_changed():
     footage_rgb = [np.full((8, 8, 3), 100, np.uint8)]
     changed = np.zeros((8, 8), np.bool_)
@@ -81,12 +107,12 @@ def test_untouched_looks_only_where_nothing_was_to_be_changed():
 def test_the_tables_have_a_row_a_result_the_mean_of_each_level_and_both_yardsticks():
     look = Apart(mouth=0.01, blink=0.02, gaze=1, expression=0.03, pose=0.5)
     yardstick = Yardstick(
-        nothing=Fidelity(psnr=19, ssim=0.6, flip=0.3), flicker_codec=2.0, second_look=look, truth=look
+        nothing=Fidelity(psnr=19, ssim=0.6, flip=0.3), flicker_codec=2.0, unrest_codec=4.0, second_look=look, truth=look
     )
     results = [
         BenchResult(
             pair=pair, level="standard", yardstick=yardstick, swapped=Fidelity(psnr=25, ssim=0.8, flip=0.15),
-            fitted_psnr=25, low_psnr=24, flicker=2.6, untouched=46, performance=look, identity=1, learn_seconds=9,
+            fitted_psnr=25, low_psnr=24, flicker=2.6, unrest=3.0, untouched=46, performance=look, identity=1, learn_seconds=9,
             compose_fps=50,
         )
         for pair in ("b1", "b2")
@@ -95,6 +121,7 @@ def test_the_tables_have_a_row_a_result_the_mean_of_each_level_and_both_yardstic
     assert [row[0] for row in rows] == ["b1", "b2", "mean"]
     assert dict(zip(heads, rows[-1], strict=True))["gain"] == "+0.200"  # of SSIM, the last of that name
     assert {row[11] for row in rows} == {"1.30"}
+    assert {row[13] for row in rows} == {"0.75"}
     heads, rows = performance_table(results)
     assert [row[1] for row in rows] == ["standard"] * 3 + ["two looks", "truth"] * 2
     assert all(len(row) == len(heads) for row in rows)

@@ -20,12 +20,15 @@ from bianlian.records.arrays import F32, U8
 from bianlian.records.composite import Composite
 from bianlian.records.frame import SourceInfo
 from bianlian.records.progress import Reporter
+from bianlian.tracking.models import FaceModels
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.bench.coding import Coding, coding_for
-from bianlian.workflows.bench.performance import Performance, mirror_images, performance_of, seen_in
+from bianlian.workflows.bench.performance import Performance, mirror_images, performance_of, seen_in, tracked
 from bianlian.workflows.bench.scores import Yardstick, clip_flicker, fidelity
+from bianlian.workflows.bench.unrest import TrueSkin, largest_points
 from bianlian.workflows.enrol import EnrolRequest, draw_challenge, enrol
 from bianlian.workflows.house import House, open_house
+from bianlian.workflows.learn import face_space
 from bianlian.workflows.tracks import track_footage
 
 INSIDE = 128
@@ -48,6 +51,7 @@ class Pair:
     coding: Coding
     truth: SourceInfo
     mask: SourceInfo
+    skin: TrueSkin
     yardstick: Yardstick
 
     def true_pictures(self) -> tuple[list[U8], list[Mask]]:
@@ -72,10 +76,15 @@ def prepared(settings: Settings, pack: Path, name: str, scratch: Path, reporter:
     track = track_footage(house, footage, reporter)
     coding = coding_for(house, footage, track)
     performance = performance_of(track.faces(0, track.info.frame_count))
+    reporter.say(f"{name}: yardsticks")
+    models = house.face_models(reporter)
+    faces = tracked(frames(truth), models)
+    skin = TrueSkin(points=largest_points(faces), inside=masks_of(mask), template=face_space(house, reporter).template)
     return Pair(
         name=name, house=house, donor=enrolled.donor, footage=footage, track=track, performance=performance,
         donor_face=enrolled.report.template, performer_face=track.info.persons[0].embedding, coding=coding, truth=truth,
-        mask=mask, yardstick=_yardstick(house, footage, performance, truth, mask, coding, reporter),
+        mask=mask, skin=skin,
+        yardstick=_yardstick(models, footage, truth, performance, performance_of(faces), skin, coding),
     )  # fmt: skip
 
 
@@ -90,18 +99,17 @@ def masks_of(source: SourceInfo) -> list[Mask]:
 
 
 def _yardstick(
-    house: House, footage: SourceInfo, performance: Performance, truth: SourceInfo, mask: SourceInfo, coding: Coding,
-    reporter: Reporter,
+    models: FaceModels, footage: SourceInfo, truth: SourceInfo, performance: Performance, true_performance: Performance,
+    skin: TrueSkin, coding: Coding,
 ) -> Yardstick:  # fmt: skip
-    reporter.say(f"{footage.path.stem}: yardsticks")
-    models = house.face_models(reporter)
-    pictures, inside = pictures_of(truth), masks_of(mask)
+    pictures, inside = pictures_of(truth), skin.inside
     again = coding.coded(Composite(frame=frame, faces=()) for frame in frames(truth))
     return Yardstick(
         nothing=fidelity(pictures_of(footage), pictures, inside),
         flicker_codec=clip_flicker(again, pictures, inside),
+        unrest_codec=skin.unrest(again),
         second_look=seen_in(mirror_images(frames(footage)), models).mirrored.apart(performance),
-        truth=seen_in(frames(truth), models).apart(performance),
+        truth=true_performance.apart(performance),
     )
 
 

@@ -97,12 +97,17 @@ class Performance:
 
 
 def seen_in(frames: Iterable[Frame], models: FaceModels) -> Performance:
-    """Track frames that show one person, as footage is tracked, and read off the performance."""
+    """Track frames that show one person and read off the performance."""
+    return performance_of(tracked(frames, models))
+
+
+def tracked(frames: Iterable[Frame], models: FaceModels) -> list[tuple[TrackedFace, ...]]:
+    """The faces of each frame, tracked as footage is."""
     with tempfile.TemporaryDirectory(prefix="bianlian-bench-") as scratch:
         settings = ObserveSettings()
         writer = writer_for(Path(scratch) / "seen.track", source_sha256="", model_hashes={}, settings=settings)
         found = track(frames, models, settings, writer, Silent())
-        return performance_of(found.faces(0, found.info.frame_count))
+        return list(found.faces(0, found.info.frame_count))
 
 
 def performance_of(faces: Iterable[tuple[TrackedFace, ...]]) -> Performance:

@@ -96,11 +96,13 @@ def _measured(pair: Pair, level: str, pairs: Sequence[Pair], request: BenchReque
     if request.sheets:
         _write_sheet(request.sheets / f"{pair.name}-{level}.jpg", footage, pictures, truth, inside)
     models, coding = pair.house.face_models(reporter), pair.coding
+    coded = coding.coded(swapped)
     return BenchResult(
         pair=pair.name, level=level, yardstick=pair.yardstick, swapped=fidelity(pictures, truth, inside),
         fitted_psnr=fitted_psnr(pictures, truth, inside), low_psnr=low_psnr(pictures, truth, inside),
         flicker=clip_flicker(pictures, truth, inside),
-        untouched=untouched(coding.coded(swapped), footage, list(map(coding.changed, swapped))),
+        unrest=pair.skin.unrest(coded),
+        untouched=untouched(coded, footage, list(map(coding.changed, swapped))),
         performance=seen_in((composite.frame for composite in swapped), models).apart(pair.performance),
         identity=_identity(pair, pairs, swapped, models.identity),
         learn_seconds=learnt - began, compose_fps=len(swapped) / (composed - learnt),

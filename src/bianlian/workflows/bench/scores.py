@@ -17,6 +17,8 @@ _SCORES = (
     "low_psnr",
     "flicker",
     "flicker_codec",
+    "unrest",
+    "unrest_codec",
     "untouched",
     "identity",
     "learn_seconds",
@@ -44,6 +46,8 @@ class Yardstick:
     """Of the footage as it is."""
     flicker_codec: float
     """Of the truth, coded once more as results are coded."""
+    unrest_codec: float
+    """How unsteady the truth's skin is, marked and coded as results are (`unrest.TrueSkin`)."""
     second_look: Apart
     """Two trackings of the footage: as it is, and its mirror image."""
     truth: Apart
@@ -64,6 +68,8 @@ class BenchResult:
     """Fifth percentile over frames."""
     flicker: float
     """Change from frame to frame, result against truth, 0..255."""
+    unrest: float
+    """How unsteady the skin of the marked and coded result is, over the truth's landmarks, levels of 255."""
     untouched: float
     """PSNR of the marked and coded result outside matte and label, against the footage."""
     performance: Apart
@@ -77,6 +83,11 @@ class BenchResult:
     def flicker_codec(self) -> float:
         """Flicker over that of the truth's own coding."""
         return self.flicker / max(self.yardstick.flicker_codec, 1e-9)
+
+    @property
+    def unrest_codec(self) -> float:
+        """Unrest over that of the coded truth: 1 is as calm."""
+        return self.unrest / max(self.yardstick.unrest_codec, 1e-9)
 
     @property
     def performance_ratio(self) -> Apart:
@@ -125,7 +136,7 @@ def untouched(pictures: Sequence[U8], footage: Sequence[U8], changed: Sequence[M
 
 def fidelity_table(results: Sequence[BenchResult]) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: one row a pair and level, then the mean of each level."""
-    heads = "pair level PSNR gain SSIM gain FLIP x fitted 5_% flicker x untouched donor learn_s fps"
+    heads = "pair level PSNR gain SSIM gain FLIP x fitted 5_% flicker x unrest x untouched donor learn_s fps"
     return [head.replace("_", " ") for head in heads.split()], [
         _fidelity_row(result) for result in _with_means(results)
     ]
@@ -149,6 +160,7 @@ def _fidelity_row(result: BenchResult) -> list[str]:
         result.pair, result.level, f"{after.psnr:.2f}", f"{after.psnr - before.psnr:+.2f}", f"{after.ssim:.3f}",
         f"{after.ssim - before.ssim:+.3f}", f"{after.flip:.3f}", f"{after.flip / before.flip:.2f}",
         f"{result.fitted_psnr:.2f}", f"{result.low_psnr:.2f}", f"{result.flicker:.2f}", f"{result.flicker_codec:.2f}",
+        f"{result.unrest:.2f}", f"{result.unrest_codec:.2f}",
         f"{result.untouched:.1f}", f"{result.identity:.0%}", f"{result.learn_seconds:.1f}", f"{result.compose_fps:.1f}",
     ]  # fmt: skip
 
@@ -166,12 +178,13 @@ def _with_means(results: Sequence[BenchResult]) -> list[BenchResult]:
 
 def _averaged(results: Sequence[BenchResult]) -> BenchResult:
     yardsticks = [result.yardstick for result in results]
-    numbers = ("fitted_psnr", "low_psnr", "flicker", "untouched", "identity", "learn_seconds", "compose_fps")
+    numbers = ("fitted_psnr", "low_psnr", "flicker", "unrest", "untouched", "identity", "learn_seconds", "compose_fps")
     return replace(
         results[0], pair="mean", swapped=_averages([result.swapped for result in results]),
         performance=_averages([result.performance for result in results]),
         yardstick=Yardstick(
             nothing=_averages([one.nothing for one in yardsticks]), flicker_codec=_mean(one.flicker_codec for one in yardsticks),
+            unrest_codec=_mean(one.unrest_codec for one in yardsticks),
             second_look=_averages([one.second_look for one in yardsticks]), truth=_averages([one.truth for one in yardsticks]),
         ),
         **{name: _mean(getattr(result, name) for result in results) for name in numbers},
