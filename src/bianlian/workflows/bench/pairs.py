@@ -23,9 +23,9 @@ from bianlian.records.progress import Reporter
 from bianlian.tracking.models import FaceModels
 from bianlian.tracking.store import TrackReader
 from bianlian.workflows.bench.coding import Coding, coding_for
-from bianlian.workflows.bench.performance import Performance, mirror_images, performance_of, seen_in, tracked
+from bianlian.workflows.bench.performance import Performance, largest, mirror_images, performance_of, seen_in, tracked
 from bianlian.workflows.bench.scores import Yardstick, clip_flicker, fidelity
-from bianlian.workflows.bench.unrest import TrueSkin, largest_points
+from bianlian.workflows.bench.unrest import TrueSkin
 from bianlian.workflows.enrol import EnrolRequest, draw_challenge, enrol
 from bianlian.workflows.house import House, open_house
 from bianlian.workflows.learn import face_space
@@ -50,13 +50,12 @@ class Pair:
     performer_face: F32
     coding: Coding
     truth: SourceInfo
-    mask: SourceInfo
     skin: TrueSkin
     yardstick: Yardstick
 
     def true_pictures(self) -> tuple[list[U8], list[Mask]]:
         """The truth, and where it counts."""
-        return pictures_of(self.truth), masks_of(self.mask)
+        return pictures_of(self.truth), list(self.skin.inside)
 
 
 def prepared(settings: Settings, pack: Path, name: str, scratch: Path, reporter: Reporter) -> Pair:
@@ -79,12 +78,12 @@ def prepared(settings: Settings, pack: Path, name: str, scratch: Path, reporter:
     reporter.say(f"{name}: yardsticks")
     models = house.face_models(reporter)
     faces = tracked(frames(truth), models)
-    skin = TrueSkin(points=largest_points(faces), inside=masks_of(mask), template=face_space(house, reporter).template)
+    points = [None if face is None else face.points_image for face in largest(faces)]
+    skin = TrueSkin(points=points, inside=masks_of(mask), template=face_space(house, reporter).template)
     return Pair(
         name=name, house=house, donor=enrolled.donor, footage=footage, track=track, performance=performance,
         donor_face=enrolled.report.template, performer_face=track.info.persons[0].embedding, coding=coding, truth=truth,
-        mask=mask, skin=skin,
-        yardstick=_yardstick(models, footage, truth, performance, performance_of(faces), skin, coding),
+        skin=skin, yardstick=_yardstick(models, footage, truth, performance, performance_of(faces), skin, coding),
     )  # fmt: skip
 
 
@@ -102,11 +101,11 @@ def _yardstick(
     models: FaceModels, footage: SourceInfo, truth: SourceInfo, performance: Performance, true_performance: Performance,
     skin: TrueSkin, coding: Coding,
 ) -> Yardstick:  # fmt: skip
-    pictures, inside = pictures_of(truth), skin.inside
+    pictures = pictures_of(truth)
     again = coding.coded(Composite(frame=frame, faces=()) for frame in frames(truth))
     return Yardstick(
-        nothing=fidelity(pictures_of(footage), pictures, inside),
-        flicker_codec=clip_flicker(again, pictures, inside),
+        nothing=fidelity(pictures_of(footage), pictures, skin.inside),
+        flicker_codec=clip_flicker(again, pictures, skin.inside),
         unrest_codec=skin.unrest(again),
         second_look=seen_in(mirror_images(frames(footage)), models).mirrored.apart(performance),
         truth=true_performance.apart(performance),

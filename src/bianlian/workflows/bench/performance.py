@@ -110,9 +110,14 @@ def tracked(frames: Iterable[Frame], models: FaceModels) -> list[tuple[TrackedFa
         return list(found.faces(0, found.info.frame_count))
 
 
+def largest(faces: Iterable[tuple[TrackedFace, ...]]) -> list[Face | None]:
+    """The largest face of each frame; None where there is none."""
+    return [max(found, key=lambda one: one.face.box.height).face if found else None for found in faces]
+
+
 def performance_of(faces: Iterable[tuple[TrackedFace, ...]]) -> Performance:
     """The performance of the largest face of each frame."""
-    rows = [_signals(max(found, key=lambda one: one.face.box.height).face) if found else _NOBODY for found in faces]
+    rows = [_signals(face) if face else _NOBODY for face in largest(faces)]
     mouth, lids, gaze, expression, rotation = (np.stack(column) for column in zip(*rows, strict=True))
     return Performance(mouth=mouth, lids=lids, gaze=gaze, expression=expression, rotation=rotation)
 

@@ -7,7 +7,7 @@ swims over the face is left.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -16,7 +16,6 @@ import numpy as np
 from bianlian.imaging.metrics import Mask
 from bianlian.imaging.template import Template, unwrap
 from bianlian.records.arrays import F32, U8
-from bianlian.records.face import TrackedFace
 
 _WHOLLY = 0.99
 """Share of a texel that must lie inside."""
@@ -34,26 +33,15 @@ class TrueSkin:
     def unrest(self, pictures: Sequence[U8]) -> float:
         """Mean absolute second difference over time of the luma (0..255) of N `pictures`; NaN if no three in a row show it."""
         skins = list(map(self._unwrapped, pictures, self.points, self.inside))
-        changes = [_second_difference(*three) for three in zip(skins, skins[1:], skins[2:], strict=False)]
-        known = [change for change in changes if change is not None]
+        changes = (np.abs(one - 2 * two + three) for one, two, three in zip(skins, skins[1:], skins[2:], strict=False))
+        known = [float(np.nanmean(change)) for change in changes if np.isfinite(change).any()]
         return float(np.mean(known)) if known else float("nan")
 
-    def _unwrapped(self, picture: U8, points: F32 | None, inside: Mask) -> F32 | None:
+    def _unwrapped(self, picture: U8, points: F32 | None, inside: Mask) -> F32:
         """The luma over the template; NaN where it does not count."""
+        nothing = np.full((self.template.side, self.template.side), np.nan, np.float32)
         if points is None:
-            return None
-        luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        skin, counts = (unwrap(image, points, self.template) for image in (luma, inside.astype(np.float32)))
-        return np.where(counts.astype(np.float32) > _WHOLLY, skin, np.float32(np.nan)).astype(np.float32)
-
-
-def largest_points(faces: Iterable[tuple[TrackedFace, ...]]) -> list[F32 | None]:
-    """Landmarks (pixels) of the largest face of each frame; None where there is none."""
-    return [max(found, key=lambda one: one.face.box.height).face.points_image if found else None for found in faces]
-
-
-def _second_difference(before: F32 | None, now: F32 | None, after: F32 | None) -> float | None:
-    if before is None or now is None or after is None:
-        return None
-    change = np.abs(before - 2 * now + after)
-    return float(np.nanmean(change)) if np.isfinite(change).any() else None
+            return nothing
+        luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        skin, counts = (unwrap(image.astype(np.float32), points, self.template) for image in (luma, inside))
+        return np.where(np.asarray(counts, np.float32) > _WHOLLY, np.asarray(skin, np.float32), nothing)
