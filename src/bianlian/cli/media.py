@@ -175,17 +175,18 @@ def verify(context: click.Context, files: tuple[Path, ...], report: Path | None,
 )
 @click.option("--level", type=LEVELS, multiple=True, default=["draft", "standard"], show_default=True)
 @click.option("--pair", multiple=True, help="Only these pairs, e.g. b1.")
-@click.option("--sheets", type=FOLDER, help="Write picture sheets (footage, result, truth) there.")
 @click.option("--json", "as_json", is_flag=True)
 @click.pass_context
-def bench(context: click.Context, pack: Path | None, level: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def bench(
+    context: click.Context, pack: Path | None, level: tuple[str, ...], as_json: bool, pair: tuple[str, ...]
+) -> None:
     """Fidelity against exact truth, for each pair of a bench pack, as a table."""
     from bianlian.workflows.bench.run import BenchRequest, default_pack  # noqa: PLC0415
     from bianlian.workflows.bench.run import bench as run  # noqa: PLC0415
     from bianlian.workflows.bench.scores import fidelity_table, performance_table  # noqa: PLC0415
 
     with reporting(quiet=as_json) as reporter:
-        request = BenchRequest(pack=pack or default_pack(), levels=level, pairs=given["pair"], sheets=given["sheets"])
+        request = BenchRequest(pack=pack or default_pack(), levels=level, pairs=pair)
         results = run(settings_of(context), request, reporter)
     if as_json:
         print_json([result.as_json() for result in results])

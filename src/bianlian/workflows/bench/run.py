@@ -2,7 +2,8 @@
 
 A pack holds, for each pair N, `bN_acts.mp4` with its JSON and `bN_capture.mp4` of a donor, `bN_footage.mp4` of a performer,
 `bN_truth.mp4` with the picture of a perfect swap, and `bN_truth.mask.mp4`. Beside it or inside lies `assemble_capture.py`, the
-pack's own way to answer a challenge: the program itself has none.
+pack's own way to answer a challenge: the program itself has none. Pictures are compared in memory and none is kept: a face leaves
+the program through `swap` and `preview` alone, with every mark.
 """
 
 from __future__ import annotations
@@ -12,11 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
-from PIL import Image
 
 from bianlian.compositing.perform import at_side
 from bianlian.compositing.performer import study
@@ -25,7 +23,6 @@ from bianlian.config import Settings
 from bianlian.errors import CallerError
 from bianlian.imaging.colour import rgb_from_frame
 from bianlian.media.decode import frames
-from bianlian.records.arrays import U8
 from bianlian.records.composite import Composite
 from bianlian.records.donor import Use
 from bianlian.records.progress import Progress, Reporter
@@ -49,7 +46,6 @@ class BenchRequest:
     levels: tuple[str, ...] = ("draft", "standard")
     pairs: tuple[str, ...] = ()
     """Names such as b1; empty: all."""
-    sheets: Path | None = None
 
 
 def default_pack() -> Path:
@@ -81,11 +77,11 @@ def bench(settings: Settings, request: BenchRequest, reporter: Reporter) -> list
         pairs = [prepared(settings, request.pack, name, Path(scratch), reporter) for name in chosen]
         for pair in pairs:
             for level in request.levels:
-                results.append(_measured(pair, level, pairs, request, reporter))
+                results.append(_measured(pair, level, pairs, reporter))
     return results
 
 
-def _measured(pair: Pair, level: str, pairs: Sequence[Pair], request: BenchRequest, reporter: Reporter) -> BenchResult:
+def _measured(pair: Pair, level: str, pairs: Sequence[Pair], reporter: Reporter) -> BenchResult:
     began = time.perf_counter()
     learn(pair.house, pair.donor.id, level=level, seed=0, reporter=reporter)
     learnt = time.perf_counter()
@@ -93,8 +89,6 @@ def _measured(pair: Pair, level: str, pairs: Sequence[Pair], request: BenchReque
     composed = time.perf_counter()
     truth, inside = pair.true_pictures()
     footage, pictures = pictures_of(pair.footage), [rgb_from_frame(composite.frame) for composite in swapped]
-    if request.sheets:
-        _write_sheet(request.sheets / f"{pair.name}-{level}.jpg", footage, pictures, truth, inside)
     models, coding = pair.house.face_models(reporter), pair.coding
     coded = coding.coded(swapped)
     return BenchResult(
@@ -138,18 +132,3 @@ def _identity(pair: Pair, pairs: Sequence[Pair], swapped: Sequence[Composite], m
             apart = [float(np.linalg.norm(seen - face)) for face in (pair.donor_face, *others)]
             nearest.append(int(np.argmin(apart)) == 0)
     return float(np.mean(nearest)) if nearest else 0.0
-
-
-def _write_sheet(path: Path, *clips: Sequence[Any]) -> None:
-    """Four moments, each as footage | result | truth, cut to the face."""
-    *pictures, inside = clips
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines: list[U8] = []
-    for index in np.linspace(1, len(inside) - 1, 4).astype(int):
-        rows_seen, columns_seen = np.nonzero(inside[index])
-        middle = int(rows_seen.mean()), int(columns_seen.mean())
-        half = int(0.75 * max(np.ptp(rows_seen), np.ptp(columns_seen)))
-        top, left = max(0, middle[0] - half), max(0, middle[1] - half)
-        cut = [picture[index][top : top + 2 * half, left : left + 2 * half] for picture in pictures]
-        lines.append(np.hstack([cv2.resize(part, (360, 360), interpolation=cv2.INTER_AREA) for part in cut]))
-    Image.fromarray(np.vstack(lines)).save(path, quality=88)
