@@ -15,6 +15,7 @@ from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.lids import lids, usual_openings
 from bianlian.imaging.light import COARSE, coarse, factor, light_between, relit
 from bianlian.imaging.performance import enlarged
+from bianlian.imaging.seam import pupils_apart
 from bianlian.imaging.shape import at_rest, neutral_shape, resting_expression
 from bianlian.imaging.template import unwrap, visibility
 from bianlian.records.appearance import pack, unpack
@@ -22,7 +23,7 @@ from bianlian.records.arrays import F32, frozen
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
-FORMAT, VERSION = "bianlian-performer", 8
+FORMAT, VERSION = "bianlian-performer", 9
 _LIVELY = 4
 """How much more the variance of an expression counts than its mean. At 4 the bench pairs change by at most .01 dB."""
 _LOOKS = 12
@@ -33,6 +34,7 @@ _THROUGH = np.float32(0.02)
 """What skin behind glasses still counts: somewhere it may never be seen otherwise."""
 _ARRAYS = (
     "neutral",
+    "pupils",
     "known",
     "settled",
     "rest",
@@ -53,6 +55,8 @@ class Performer:
 
     neutral: F32
     """468x3 centimetres, image axes: the face with all expression coefficients zero."""
+    pupils: F32
+    """1: centimetres between them, see `seam.pupils_apart`."""
     known: F32
     """468, 0..1: how well each point of it is known, see `shape.at_rest`."""
     settled: F32
@@ -78,7 +82,8 @@ class Performer:
 
     def __post_init__(self) -> None:
         for name, shape in (
-            ("neutral", (468, 3)), ("known", (468,)), ("settled", (468,)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)),
+            ("neutral", (468, 3)), ("pupils", (1,)), ("known", (468,)), ("settled", (468,)), ("rest", (51,)),
+            ("reference", (COARSE, COARSE, 3)),
             ("tolerance", (COARSE, COARSE)), ("usual", (SMALL, SMALL, 3)), ("grain", (2,)),
             ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)), ("glasses", (1,)),
         ):  # fmt: skip
@@ -168,8 +173,10 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
     )
     known, settled = at_rest(faces, space.expressions)
     rest, expressions = resting_expression(faces), np.stack([face.expression[1:] for face in faces])
+    pupils = pupils_apart(faces, neutral, space.expressions, space.pose_weights)
     return Performer(
-        neutral=neutral.astype(np.float32), known=known.astype(np.float32), settled=settled.astype(np.float32), rest=rest,
+        neutral=neutral.astype(np.float32), pupils=np.array([pupils], np.float32),
+        known=known.astype(np.float32), settled=settled.astype(np.float32), rest=rest,
         reference=reference, tolerance=tolerance,
         open=usual_openings(np.stack([lids(face.points_image) for face in faces])),
         habit=(expressions - rest).mean(axis=0), liveliness=expressions.std(axis=0),

@@ -12,7 +12,8 @@ import numpy.typing as npt
 from bianlian.imaging.colour import LUMA
 from bianlian.imaging.light import COARSE, LightBasis, coarse, light_basis
 from bianlian.imaging.mesh import I32, facing, interpolated
-from bianlian.imaging.shape import F64, brow_weights, expression_basis, seam_weights
+from bianlian.imaging.seam import brow_weights, seam_weights
+from bianlian.imaging.shape import F64, expression_basis
 from bianlian.imaging.template import (
     BROWS,
     EYE_CORNERS,
@@ -86,13 +87,13 @@ class FaceSpace:
     expressions: F64
     """51x468x3, see `shape.expression_basis`."""
     share: F64
-    """468: the donor's share of each vertex."""
+    """468: the donor's share of each vertex of the canonical face."""
     beard: F64
-    """468: what the share may grow to where one of two faces has a beard and the other none."""
+    """468: what the share may grow to where the performer has a beard and the donor none."""
     brows: F64
-    """468: what is drawn of the donor at each vertex at least, see `shape.brow_weights`."""
+    """468: what is drawn of the donor at each vertex at least, see `seam.brow_weights`."""
     forehead: F64
-    """468: where a fringe may hang, see `shape.brow_weights`."""
+    """468: where a fringe may hang, see `seam.brow_weights`."""
     rim: F64
     """468: the vertices beside the seam."""
     chin: F64

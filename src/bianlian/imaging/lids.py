@@ -8,10 +8,10 @@ import numpy as np
 from bianlian.imaging.colour import LUMA
 from bianlian.imaging.face_space import FaceSpace
 from bianlian.imaging.performance import soft_step
-from bianlian.imaging.template import EYE_CORNERS, EYES
+from bianlian.imaging.template import EYE_CORNERS, EYES, IRISES
 from bianlian.records.arrays import F32
 
-_IRISES, _OUTLINES, _CORNERS = np.array((468, 473)), np.array(EYES), np.array(EYE_CORNERS)
+_IRISES, _OUTLINES, _CORNERS = np.array(IRISES), np.array(EYES), np.array(EYE_CORNERS)
 _NARROWEST = 0.15
 """The least that a person's usual opening can be: somebody may blink in a photograph."""
 

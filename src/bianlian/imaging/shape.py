@@ -19,22 +19,15 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from bianlian.imaging.template import BROWS, LOWER_LIDS, UPPER_LIDS
 from bianlian.records.arrays import F32, arrays_in
 from bianlian.records.face import EXPRESSION_NAMES, Face
 
 F64 = npt.NDArray[np.float64]
 VERTICES = 468
 _FLIP = np.diag([1.0, -1.0, -1.0])
-_HAIR = 0.45
-"""Height above the eyes, in units of their distance, from which landmarks follow the hair line more than the skull."""
 _DILUTION = 1.5
 """The turn between two neutral shapes is fitted too small, because it rests on noisy depth (regression dilution). Over twelve
 synthetic pairs 1.4 to 2.0 bring the donor's points 10 to 14 % nearer to the truth than 1."""
-_CHIN, _SETTLED = 1.54, 0.3
-"""Depth below the eyes, in units of their distance, from which there is only chin; and how often the performer's must be seen at
-rest to decide as much of the donor's place as the seam: over 72 synthetic pairs the donor's points come 9 % nearer to the truth
-than by the seam alone, in height 22 % (docs/engine.md). The chin of a mouth that hardly ever closes says little."""
 _STILL = 0.12
 """Centimetres that a point may move with the expression before it counts a third: the expression model's movements are not this
 person's own. Two neutral shapes of one person come nearer, synthetic or real; .1 to .17 serve alike (docs/engine.md)."""
@@ -49,16 +42,6 @@ SHOWN_OR_HIDDEN = np.array([name.startswith(("eyeBlink", "cheek", "jaw", "mouth"
 _CALM = 0.1
 """What these may read in a calm face: .13 was the most over fourteen persons, where brows and squints read up to .6."""
 _MIRROR = np.array([-1.0, 1.0, 1.0])
-_REACH = 1.1
-"""How far the donor's share runs out beyond the ellipse of the seam: brow ends and beards lie there. Over ten synthetic pairs 1.1
-is worth 0.2 dB over 1, and 1.2 is worth 0.1 dB less."""
-_BEARD_REACH = 1.6
-"""The same for beards: to the outline of the jaw and the ears."""
-
-_BESIDE_BROWS = 0.7, 2.2
-"""Centimetres beside them up to which the donor's share is whole, and from which it is none more for their sake."""
-_ABOVE_BROWS = 0.6, 1.2
-"""Centimetres above the brows' outlines up to which there are brows only, and from which whatever is dark is hair."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,55 +62,6 @@ def expression_basis() -> F64:
     """
     packed = resources.files("bianlian.imaging").joinpath("expressions.npz").read_bytes()
     return arrays_in(BytesIO(packed))["basis"].astype(np.float64)
-
-
-def seam_weights(vertices: F64) -> tuple[F64, F64, F64, F64]:
-    """(share, beard, rim, chin): the donor's share of each vertex, 1 inside to 0 at the outline; what it may grow to where a
-    beard is or was; the band along the seam and the chin (0 or 1).
-
-    An ellipse around the middle of the eyes, in units of the eyes' distance, fading over the outer 22 % of its reach: brows,
-    nose, mouth and chin are the donor's, forehead, temples and ears the performer's.
-    """
-    eyes = [
-        vertices[sorted({*upper, *lower})].mean(axis=0) for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True)
-    ]
-    unit = float(np.linalg.norm(eyes[1] - eyes[0]))
-    local = (vertices - (eyes[0] + eyes[1]) / 2) / unit
-    radius = np.hypot(local[:, 0] / 1.12, (-local[:, 1] + 0.62) / 1.38)
-
-    def within(reach: float) -> F64:
-        inside = np.clip((1 - radius / reach) / 0.22, 0, 1)
-        return inside * inside * (3 - 2 * inside)
-
-    below_eyes = np.clip(local[:, 1] / 0.3, 0, 1)
-    rim = ((radius > 0.6) & (radius < 0.95) & (-local[:, 1] < _HAIR)).astype(np.float64)
-    chin = (local[:, 1] > _CHIN).astype(np.float64)
-    return within(_REACH), within(_BEARD_REACH) * below_eyes, rim, chin
-
-
-def anchor_weights(rim: F64, chin: F64, settled: F64) -> F64:
-    """468, together 1: what tells the donor's place on the performer. The donor's chin ends where the performer's does, as far as
-    that is known; the seam tells the rest.
-
-    Args:
-        settled: 468, 0..1: how often each of the performer's points is seen at rest, see `at_rest`.
-    """
-    seen = float(settled @ chin) / chin.sum()
-    holds = seen**2 / (seen**2 + _SETTLED**2)
-    return holds * chin / chin.sum() + (1 - holds) * rim / rim.sum()
-
-
-def brow_weights(vertices: F64) -> tuple[F64, F64]:
-    """(brows, forehead), 468 each, 0..1: the donor's share that each vertex has at least, so that none of the performer's show
-    beside the donor's; and what lies above them, where the performer's hair may hang."""
-    brows = vertices[np.concatenate(BROWS)]
-    apart = np.linalg.norm(vertices[:, None] - brows, axis=2)
-    away, above = apart.min(axis=1), vertices[:, 1] < brows[apart.argmin(axis=1), 1]
-
-    def rising(near: float, far: float) -> F64:
-        return np.clip((away - near) / (far - near), 0, 1)
-
-    return 1 - rising(*_BESIDE_BROWS), above * rising(*_ABOVE_BROWS)
 
 
 def fit_pose(shape: F64, points: F64, weights: F64, rotation: F64, *, rounds: int = 4) -> Placement:

@@ -24,6 +24,8 @@ MOUTH = (*UPPER_LIP, *LOWER_LIP[::-1])
 """The outline of what lies between the lips."""
 EYES = tuple((*upper, *lower[::-1]) for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True))
 """The outlines of what lies between the lids."""
+IRISES = (468, 473)
+"""The middles of the irises, the eye on the left of an upright face first."""
 EYE_CORNERS = ((33, 133), (362, 263))
 """Of each eye, the corner on the left of an upright face and the one on its right."""
 BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))

@@ -9,9 +9,13 @@ import numpy as np
 from bianlian.compositing.perform import cast_role
 from bianlian.compositing.performer import Performer, study
 from bianlian.compositing.stage import Cast, compose
+from bianlian.learning.interface import Identity
+from bianlian.learning.levels import draft_learner
+from bianlian.learning.samples import collect
 from bianlian.records.arrays import F32
 from bianlian.records.composite import Composite
-from tests.faces import grant, space, tracked
+from bianlian.records.progress import Silent
+from tests.faces import COMMITMENT, DONOR_ID, grant, space, tracked
 from tests.unit.compositing.test_stage import appearance, performer
 
 BEARDED = "bench/b3_capture.mp4"
@@ -50,3 +54,13 @@ def test_a_moving_beard_does_not_change_the_donors_skin() -> None:
     assert plain.heed[chin].mean() > 0.9
     across, down = (space().template.uv[NOSE] * 128 / space().template.side).astype(int)
     assert role.heed[down - 4 : down + 4, across - 4 : across + 4].min() > 0.9
+
+
+def test_a_donors_beard_ends_where_their_share_does() -> None:
+    lesson = collect(tracked(BEARDED, 12, 0, 12), space(), limit=12)
+    identity = Identity(donor_id=DONOR_ID, template_commitment=COMMITMENT)
+    beard = draft_learner(space()).fit(lesson, identity, seed=0, reporter=Silent())
+    to_bare, to_bearded = cast_role(beard, performer(), space()), cast_role(appearance(), bearded(), space())
+    jaw = [58, 172, 288, 397]
+    assert to_bare.share[jaw].max() < 0.5
+    assert to_bearded.share[jaw].mean() > 0.7

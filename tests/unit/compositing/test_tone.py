@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from bianlian.compositing.perform import cast_role
 from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast, compose
 from bianlian.compositing.tone import in_tones_of
@@ -80,3 +81,13 @@ def test_a_donor_without_basis_is_toned_too() -> None:
     )  # fmt: skip
     mean = in_tones_of(study(toned(GREY), space()), bare).mean
     assert np.ptp(mean, axis=2).max() < 1e-3
+
+
+def test_make_up_of_the_performer_does_not_make_the_donor_darker() -> None:
+    """Neither painted lips and brows nor a fifth of the skin in deep colour are the tone of a skin."""
+    plain = performer()
+    painted = plain.reference.copy()
+    painted[20:30] *= np.float32(0.4)
+    made_up = replace(plain, reference=painted)
+    before, after = (cast_role(appearance(), who, space()).light[0] for who in (plain, made_up))
+    assert np.abs(after - before).max() < 0.03

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from bianlian.imaging.shape import F64, anchor_weights, donor_offset, drawn_points, fit_pose, neutral_shape, place
+from bianlian.imaging.seam import anchor_weights
+from bianlian.imaging.shape import F64, donor_offset, drawn_points, fit_pose, neutral_shape, place
 from bianlian.records.face import Face, Pose, Quality
 from tests.faces import space
 
