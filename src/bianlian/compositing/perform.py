@@ -13,13 +13,14 @@ from bianlian.compositing.eyes import whites_between
 from bianlian.compositing.matte import fine
 from bianlian.compositing.performer import Performer, stray
 from bianlian.imaging.colour import threefold
+from bianlian.imaging.doubt import apart, credence
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, relit
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.performance import POSE, enlarged, performance, soft_step
 from bianlian.imaging.seam import anchor_weights, own_share
 from bianlian.imaging.shadow import cast_shadow
-from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, donor_offset, onto_performer
+from bianlian.imaging.shape import F64, SHOWN_OR_HIDDEN, onto_performer
 from bianlian.imaging.template import OVAL
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
@@ -146,7 +147,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         who.neutral + np.tensordot(who.rest.astype(np.float64), space.expressions, 1) for who in (appearance, performer)
     )
     anchor = anchor_weights(space.rim, space.chin, performer.settled.astype(np.float64))
-    offset = donor_offset(donor, own, space.share, space.rim, anchor) * performer.known[:, None]
+    offset = _offset(appearance, performer, apart(donor, own, performer.settled.astype(np.float64), space), space)
     features = appearance.covered
     coefficients = np.stack([_coefficients(appearance, row) for row in features])
     shadow = _cast_shadow(coarse(appearance.mean), performer.reference, space)
@@ -168,6 +169,12 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         whites=whites_between(relit(mean, space.light, light, shadow), performer.usual, space),
         fine=fine(performer.usual), heed=_heed(lit, performer.reference, space),
     )  # fmt: skip
+
+
+def _offset(appearance: Appearance, performer: Performer, difference: F32, space: FaceSpace) -> F32:
+    """468x3: see `Role.offset`; of the `difference` between the two shapes (see `doubt.apart`), what is known of it."""
+    credible = credence(difference, (float(appearance.shape_doubt[0]), float(performer.shape_doubt[0])), space)
+    return (np.float32(credible) * difference * (space.share * performer.known)[:, None]).astype(np.float32)
 
 
 def _share(performer: Performer, lit: F32, space: FaceSpace) -> F64:

@@ -11,6 +11,7 @@ from bianlian.compositing.glasses import GlassesFinder, around, glasses_finder
 from bianlian.compositing.grain import grain_over, roughness
 from bianlian.errors import NothingToSwap, UnreadableMedia
 from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
+from bianlian.imaging.doubt import shape_doubt
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.lids import lids, usual_openings
 from bianlian.imaging.light import COARSE, coarse, factor, light_between, relit
@@ -34,6 +35,7 @@ _THROUGH = np.float32(0.02)
 """What skin behind glasses still counts: somewhere it may never be seen otherwise."""
 _ARRAYS = (
     "neutral",
+    "shape_doubt",
     "pupils",
     "known",
     "settled",
@@ -55,6 +57,8 @@ class Performer:
 
     neutral: F32
     """468x3 centimetres, image axes: the face with all expression coefficients zero."""
+    shape_doubt: F32
+    """1: centimetres that it may be off, see `doubt.shape_doubt`."""
     pupils: F32
     """1: centimetres between them, see `seam.pupils_apart`."""
     known: F32
@@ -82,8 +86,8 @@ class Performer:
 
     def __post_init__(self) -> None:
         for name, shape in (
-            ("neutral", (468, 3)), ("pupils", (1,)), ("known", (468,)), ("settled", (468,)), ("rest", (51,)),
-            ("reference", (COARSE, COARSE, 3)),
+            ("neutral", (468, 3)), ("shape_doubt", (1,)), ("pupils", (1,)), ("known", (468,)),
+            ("settled", (468,)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)),
             ("tolerance", (COARSE, COARSE)), ("usual", (SMALL, SMALL, 3)), ("grain", (2,)),
             ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)), ("glasses", (1,)),
         ):  # fmt: skip
@@ -175,7 +179,8 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
     rest, expressions = resting_expression(faces), np.stack([face.expression[1:] for face in faces])
     pupils = pupils_apart(faces, neutral, space.expressions, space.pose_weights)
     return Performer(
-        neutral=neutral.astype(np.float32), pupils=np.array([pupils], np.float32),
+        neutral=neutral.astype(np.float32), shape_doubt=np.array([shape_doubt(faces, space)], np.float32),
+        pupils=np.array([pupils], np.float32),
         known=known.astype(np.float32), settled=settled.astype(np.float32), rest=rest,
         reference=reference, tolerance=tolerance,
         open=usual_openings(np.stack([lids(face.points_image) for face in faces])),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bianlian.errors import NothingToSwap
+from bianlian.imaging.doubt import shape_doubt
 from bianlian.imaging.face_space import FaceSpace, plain_skin
 from bianlian.imaging.lids import shut, with_shut
 from bianlian.imaging.light import coarse, light_between, relit
@@ -71,8 +72,8 @@ class LinearLearner:
         reporter.progress(Progress(stage="learn", done=4, total=4, unit="steps"))
         return Appearance(
             donor_id=identity.donor_id, template_commitment=identity.template_commitment, level=self.level, seed=seed,
-            neutral=neutral.astype(np.float32), rest=rest, mean=np.clip(face, 0, 1),
-            basis=basis, scales=scales, centre=centre, spread=spread,
+            neutral=neutral.astype(np.float32), shape_doubt=np.array([shape_doubt(shown, space)], np.float32), rest=rest,
+            mean=np.clip(face, 0, 1), basis=basis, scales=scales, centre=centre, spread=spread,
             regressor=regressor, doubt=doubt, covered=features.astype(np.float32),
             looks=looks, eyes=eyes, eyes_seen=eyes_seen,
         )  # fmt: skip

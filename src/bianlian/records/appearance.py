@@ -15,7 +15,7 @@ from bianlian.errors import UnreadableMedia
 from bianlian.records.arrays import F32, U8, arrays_in, frozen
 
 FORMAT = "bianlian-appearance"
-VERSION = 8
+VERSION = 9
 FEATURES = 57
 """What texture is predicted from: 51 expression coefficients above rest, yaw, pitch, their squares, gaze yaw and pitch."""
 _UNPACKING = (zipfile.BadZipFile, zlib.error, NotImplementedError, KeyError, ValueError, EOFError, RecursionError)
@@ -36,6 +36,8 @@ class Appearance:
     seed: int
     neutral: F32
     """468x3 centimetres, image axes: the face with all expression coefficients zero."""
+    shape_doubt: F32
+    """1: centimetres that it may be off, see `imaging.doubt`."""
     rest: F32
     """51: the coefficients of the calm face."""
     mean: F32
@@ -64,7 +66,8 @@ class Appearance:
     def __post_init__(self) -> None:
         side, count = self.mean.shape[0], len(self.basis)
         for name, shape, dtype in (
-            ("neutral", (468, 3), np.float32), ("rest", (51,), np.float32), ("mean", (side, side, 3), np.float32),
+            ("neutral", (468, 3), np.float32), ("shape_doubt", (1,), np.float32),
+            ("rest", (51,), np.float32), ("mean", (side, side, 3), np.float32),
             ("basis", (count, side, side, 3), np.int8), ("scales", (count,), np.float32),
             ("centre", (FEATURES,), np.float32), ("spread", (FEATURES,), np.float32),
             ("regressor", (FEATURES + 1, count), np.float32), ("doubt", (count,), np.float32),
@@ -110,6 +113,7 @@ class Appearance:
 
 _ARRAYS = (
     "neutral",
+    "shape_doubt",
     "rest",
     "mean",
     "basis",
