@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from bianlian.compositing.network import Network, read_network
 from bianlian.imaging.colour import LUMA
 from bianlian.imaging.face_space import SMALL, FaceSpace
+from bianlian.imaging.network import Network, read_network
 from bianlian.imaging.performance import soft_step
 from bianlian.imaging.template import EYES, filled
 from bianlian.records.arrays import F32

@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from bianlian.compositing.change import leading
 from bianlian.compositing.eyes import whites_between
-from bianlian.compositing.matte import fine
-from bianlian.compositing.performer import Performer, stray
+from bianlian.compositing.performer import Performer
 from bianlian.imaging.colour import threefold
 from bianlian.imaging.doubt import apart, credence
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, relit
 from bianlian.imaging.mesh import combined
+from bianlian.imaging.occlusion import fine, stray
 from bianlian.imaging.performance import POSE, enlarged, performance, soft_step
 from bianlian.imaging.seam import anchor_weights, own_share
 from bianlian.imaging.shadow import cast_shadow
@@ -82,7 +82,7 @@ class Role:
     whites: F32
     """3, see `eyes.whites_between`."""
     fine: F32
-    """SMALL x SMALL: the fine structure of the performer's usual look, see `matte.fine`."""
+    """SMALL x SMALL: the fine structure of the performer's usual look, see `occlusion.fine`."""
     heed: F32
     """SMALL x SMALL, 0..1: what the performer's change counts; nothing in a beard that the donor has not."""
 

@@ -15,6 +15,7 @@ from bianlian.imaging.doubt import shape_doubt
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
 from bianlian.imaging.lids import lids, usual_openings
 from bianlian.imaging.light import COARSE, coarse, factor, light_between, relit
+from bianlian.imaging.occlusion import stray
 from bianlian.imaging.performance import enlarged
 from bianlian.imaging.seam import pupils_apart
 from bianlian.imaging.shape import at_rest, neutral_shape, resting_expression
@@ -224,9 +225,3 @@ def _habits(textures: F32, seen: F32, space: FaceSpace) -> tuple[F32, F32, list[
         trust = (seen / (1 + (strays / 0.25) ** 2)).astype(np.float32)
     tolerance = (strays * trust).sum(axis=0) / np.maximum(trust.sum(axis=0), 1e-3)
     return reference.astype(np.float32), tolerance.astype(np.float32), lights, trust
-
-
-def stray(texture: F32, expected: F32) -> F32:
-    """Mean absolute log difference of the channels, HxW."""
-    floor = np.float32(6 / 255)
-    return np.abs(np.log(np.maximum(texture, floor)) - np.log(np.maximum(expected, floor))).mean(axis=-1)

@@ -20,9 +20,7 @@ from bianlian.compositing.change import change, surely
 from bianlian.compositing.eyes import openness, with_eyes
 from bianlian.compositing.glasses import GlassesFinder, around, glasses_finder
 from bianlian.compositing.grain import dimmed, grain
-from bianlian.compositing.matte import occlusion
 from bianlian.compositing.mouth import with_open_mouth
-from bianlian.compositing.network import Network, read_network
 from bianlian.compositing.perform import Role, cast_role
 from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
@@ -30,6 +28,8 @@ from bianlian.imaging.colour import PixelBox, planes_with_rgb, rgb_float_from_fr
 from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.lids import shut, with_shut
 from bianlian.imaging.light import coarse, light_between, relit
+from bianlian.imaging.network import Network, read_network
+from bianlian.imaging.occlusion import occlusion
 from bianlian.imaging.performance import enlarged
 from bianlian.imaging.shape import F64, Placement, drawn_points, place
 from bianlian.imaging.template import EYES, painted
@@ -87,7 +87,7 @@ class _Front:
     """What is in front of one face in one frame."""
 
     hidden: F32
-    """COARSE x COARSE, see `matte.occlusion`."""
+    """COARSE x COARSE, see `occlusion.occlusion`."""
     glasses: F32 | None
     """SMALL x SMALL, see `glasses.GlassesFinder`; none where the performer wears none."""
 

@@ -42,7 +42,8 @@ def weighted_mean(textures: F32, seen: F32, weights: F32) -> F32:
 def with_detail(mean: F32, textures: F32, seen: F32, still: F32, space: FaceSpace) -> F32:
     """`mean` (SxSx3) with the grain of single ones of `textures` (NxSxSx3 coded RGB 0..1, even light).
 
-    `still` (N, 0..1) says how free of expression each is. Where none of the chosen was `seen` (NxSxS) the mean stays.
+    `still` (N, 0..1) says how free each is of expression and of what is in front. Where none of the chosen was `seen` (NxSxS)
+    the mean stays.
     """
     spread, thirds = _GRAIN * len(mean), _thirds(space)
     worths = [_worths(texture, _safe(part), thirds) for texture, part in zip(textures, seen, strict=True)]

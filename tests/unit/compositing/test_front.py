@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 
 import cv2
@@ -13,16 +12,16 @@ from bianlian.compositing.perform import cast_role
 from bianlian.compositing.performer import Performer, study
 from bianlian.compositing.stage import Cast, compose
 from bianlian.imaging.colour import rgb_from_frame
-from bianlian.records.arrays import F32, U8
+from bianlian.records.arrays import F32
 from bianlian.records.face import TrackedFace
 from bianlian.records.frame import Frame
 from tests.faces import grant, space, tracked
 from tests.material import frame_of
+from tests.occluders import Draw, with_hand, with_microphone
 from tests.unit.compositing.test_stage import FOOTAGE, appearance, performer
 
-Draw = Callable[[U8, F32], tuple[U8, F32]]
 ACTS = "demo/demo_performer_acts.mp4"
-CHEEK, CHIN, LIPS, NOSE = 50, 152, 13, 4
+NOSE = 4
 
 
 @cache
@@ -41,39 +40,6 @@ def matte_of(frame: Frame, face: TrackedFace, who: Performer) -> F32:
         255 * placed.confidence
     )
     return matte
-
-
-def with_hand(picture: U8, points: F32) -> tuple[U8, F32]:
-    """A palm with four fingers over the mouth, round and of the cheek's own colour; and where it is."""
-    size = float(np.ptp(points[:, 1]))
-    x, y = (int(v) for v in points[CHEEK, :2])
-    skin = np.median(picture[y - 4 : y + 5, x - 4 : x + 5].reshape(-1, 3), axis=0)
-    left, lips = points[LIPS, 0] - 0.3 * size, points[LIPS, 1]
-    bones = [((left, lips + 0.3 * size), (left + 0.2 * size, lips + 0.05 * size), 0.16 * size)]
-    for finger in range(4):
-        root = left + 0.15 * size, lips + (0.14 - 0.075 * finger) * size
-        bones.append((root, (root[0] + 0.5 * size, root[1] - 0.04 * size * finger), 0.042 * size))
-    hand, depth = np.zeros(picture.shape[:2], np.float32), np.zeros(picture.shape[:2], np.float32)
-    for (ax, ay), (bx, by), radius in bones:
-        yy, xx = np.mgrid[: picture.shape[0], : picture.shape[1]]
-        along = np.clip(((xx - ax) * (bx - ax) + (yy - ay) * (by - ay)) / ((bx - ax) ** 2 + (by - ay) ** 2), 0, 1)
-        round_ = 1 - ((xx - ax - along * (bx - ax)) ** 2 + (yy - ay - along * (by - ay)) ** 2) / radius**2
-        depth = np.maximum(depth, np.sqrt(np.maximum(round_, 0)))
-        hand[round_ > 0] = 1
-    shaded = (0.55 + 0.5 * depth)[..., None] * skin
-    soft = cv2.GaussianBlur(hand, (0, 0), 0.7)[..., None]
-    return np.clip(picture * (1 - soft) + shaded * soft, 0, 255).astype(np.uint8), hand
-
-
-def with_microphone(picture: U8, points: F32) -> tuple[U8, F32]:
-    size = float(np.ptp(points[:, 1]))
-    x, y = (int(v) for v in points[CHIN, :2] * 0.6 + points[LIPS, :2] * 0.4)
-    microphone = np.zeros(picture.shape[:2], np.float32)
-    cv2.circle(microphone, (x, y), int(0.13 * size), 1.0, -1)
-    cv2.line(microphone, (x, y), (x + int(0.1 * size), y + int(0.8 * size)), 1.0, int(0.1 * size))
-    rough = np.random.default_rng(0).uniform(35, 60, (*microphone.shape, 1))
-    soft = cv2.GaussianBlur(microphone, (0, 0), 0.7)[..., None]
-    return np.clip(picture * (1 - soft) + rough * soft, 0, 255).astype(np.uint8), microphone
 
 
 @pytest.mark.parametrize("draw", [with_hand, with_microphone])

@@ -48,7 +48,7 @@ class Network:
 
 def read_network(name: str) -> Network:
     """One that comes with the program, by the `name` of its file."""
-    packed = resources.files("bianlian.compositing").joinpath(f"{name}.npz").read_bytes()
+    packed = resources.files("bianlian.imaging").joinpath(f"{name}.npz").read_bytes()
     arrays = {part: array.astype(np.float32) for part, array in arrays_in(BytesIO(packed)).items()}
     maps = arrays.pop("maps")
     parts = sorted({part.rpartition(".")[0] for part in arrays})

@@ -1,6 +1,6 @@
-"""What stays in front of the donor's face: whatever does not fit the performer's own appearance over the clip.
+"""What is in front of a face: whatever does not fit the person's own appearance over the clip.
 
-A network is shown how a frame's texture differs from the performer's usual one, and sees what no single texel tells: an outline,
+A network is shown how a frame's texture differs from the person's usual one, and sees what no single texel tells: an outline,
 a region without lips where lips belong, the shape of a hand. It knows no person, only differences. Trained on renderings of
 synthetic performers with drawn hands, microphones, cloths, strands and glasses, whose mattes are exact (docs/engine.md).
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bianlian.compositing.network import Network
 from bianlian.imaging.colour import LUMA
 from bianlian.imaging.light import COARSE, coarse
+from bianlian.imaging.network import Network
 from bianlian.imaging.performance import soft_step
 from bianlian.records.arrays import F32
 
@@ -22,6 +22,7 @@ _LIKELY, _CERTAIN, _NEAR = (-4.0, -2.0), (1.0, 3.0), 15
 many texels around it. Two thresholds: what is in front has a place where that is plain, and a blink has none."""
 _FLOOR = np.float32(0.03)
 """Added to coded values before their logarithm: darkness tells little. (Sampling with sharp edges can give less than black.)"""
+_DARKEST = np.float32(6 / 255)
 _FINE, _NEARBY = 2.0, 0.75
 """Fine structure is what a blur of so many small texels takes away; it is compared within so many texels of half that size."""
 _FAINT = np.float32(0.03**2)
@@ -29,9 +30,9 @@ _FAINT = np.float32(0.03**2)
 
 
 def occlusion(worn: F32, seen: F32, expected: F32, usual: F32, tolerance: F32, occluders: Network) -> F32:
-    """COARSE x COARSE, 0..1: where something hides the performer's face.
+    """COARSE x COARSE, 0..1: where something hides a person's face.
 
-    `worn` and `seen` are the frame's small texture, `expected` is the performer's usual one under the frame's light and `usual`
+    `worn` and `seen` are the frame's small texture, `expected` is the person's usual one under the frame's light and `usual`
     its fine structure (`fine`), `tolerance` (COARSE x COARSE) says how far the texture usually strays; the network is
     "occluders".
     """
@@ -44,6 +45,11 @@ def fine(texture: F32) -> F32:
     """SxS: the fine structure of a texture (SxSx3), in log units; light does not change it."""
     luma = np.log(np.maximum(cv2.transform(texture, LUMA[None]), 0) + _FLOOR)
     return luma - cv2.GaussianBlur(luma, (0, 0), _FINE)
+
+
+def stray(texture: F32, expected: F32) -> F32:
+    """HxW: mean absolute log difference of the channels of two textures (HxWx3)."""
+    return np.abs(np.log(np.maximum(texture, _DARKEST)) - np.log(np.maximum(expected, _DARKEST))).mean(axis=-1)
 
 
 def _apart(worn: F32, expected: F32) -> F32:
