@@ -1,4 +1,4 @@
-"""A performer's fringe stays before the forehead."""
+"""A performer's fringe stays before the forehead, and a donor's is not drawn on it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast, compose
 from bianlian.imaging.colour import rgb_from_frame
 from bianlian.records.arrays import F32, U8
-from tests.faces import faces_of, grant, space
+from tests.faces import faces_of, grant, space, tracked
 from tests.material import footage, pictures
-from tests.unit.compositing.test_stage import FOOTAGE, appearance
+from tests.unit.compositing.test_stage import CAPTURE, FOOTAGE, appearance, learnt, performer
 
 FOREHEAD = (10, 338, 297, 332, 284, 333, 299, 337, 151)
 """Around one half of it, well above the brow."""
@@ -38,3 +38,19 @@ def test_a_fringe_is_not_painted_over() -> None:
         inside = cv2.erode(hair, np.ones((9, 9))) > 0
         changed = np.abs(rgb_from_frame(composite.frame).astype(np.float32) - picture)[inside]
         assert changed.mean() < 5
+
+
+def test_a_fringe_is_not_drawn() -> None:
+    """A donor whose hair hangs over half of the forehead, on a performer whose forehead is bare."""
+    own, faces = pictures(*CAPTURE), faces_of(*CAPTURE)
+    worn = (with_fringe(one, each.face.points_image)[0] for one, each in zip(own, faces, strict=True))
+    fringed = learnt(zip(footage(worn), faces, strict=True))
+    cast = {1: Cast(grant=grant(), appearance=fringed, performer=performer())}
+    scene = tracked(FOOTAGE, 8, 0, 10)
+    for (frame, face), composite in zip(
+        scene, compose(((frame, (face,)) for frame, face in scene), cast, space()), strict=True
+    ):
+        picture = rgb_from_frame(frame)
+        _, forehead = with_fringe(picture, face.face.points_image)
+        darker = picture.astype(np.float32) - rgb_from_frame(composite.frame)
+        assert darker[cv2.erode(forehead, np.ones((9, 9))) > 0].mean() < 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -27,15 +28,21 @@ from bianlian.records.progress import Silent
 from tests.faces import COMMITMENT, DONOR_ID, grant, space, tracked
 from tests.material import frame_of
 
+CAPTURE = "demo/demo_donor_talk.mp4", 24, 0, 6
+"""As `tests.faces.tracked` takes it."""
 FOOTAGE = "demo/demo_footage.mp4"
 COUNT = 8
 
 
+def learnt(capture: Iterable[tuple[Frame, TrackedFace]]) -> Appearance:
+    """A donor, learnt from frames with their face."""
+    identity = Identity(donor_id=DONOR_ID, template_commitment=COMMITMENT)
+    return draft_learner(space()).fit(collect(capture, space(), limit=24), identity, seed=0, reporter=Silent())
+
+
 @cache
 def appearance() -> Appearance:
-    lesson = collect(tracked("demo/demo_donor_talk.mp4", 24, 0, 6), space(), limit=24)
-    identity = Identity(donor_id=DONOR_ID, template_commitment=COMMITMENT)
-    return draft_learner(space()).fit(lesson, identity, seed=0, reporter=Silent())
+    return learnt(tracked(*CAPTURE))
 
 
 @cache
