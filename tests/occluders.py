@@ -7,11 +7,16 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from bianlian.imaging.template import EYES
 from bianlian.records.arrays import F32, U8
 
 Draw = Callable[[U8, F32], tuple[U8, F32]]
 """From a picture (HxWx3 RGB) and the landmarks in it (478x3, pixels) to the picture with the thing, and to HxW, 0..1."""
 CHEEK, CHIN, LIPS = 50, 152, 13
+BLACK, WIRE = (25, 22, 20), (215, 215, 220)
+"""Colours of glasses."""
+FILLED = -1.0
+"""A width of rims: dark panes."""
 
 
 def with_hand(picture: U8, points: F32) -> tuple[U8, F32]:
@@ -45,3 +50,26 @@ def with_microphone(picture: U8, points: F32) -> tuple[U8, F32]:
     rough = np.random.default_rng(0).uniform(35, 60, (*microphone.shape, 1))
     soft = cv2.GaussianBlur(microphone, (0, 0), 0.7)[..., None]
     return np.clip(picture * (1 - soft) + rough * soft, 0, 255).astype(np.uint8), microphone
+
+
+def with_glasses(picture: U8, points: F32, colour: tuple[int, int, int], width: float) -> tuple[U8, U8]:
+    """A picture with glasses on the face whose landmarks lie there, and the mask of their rims, panes if FILLED, and bridge."""
+    rims = np.zeros(picture.shape[:2], np.uint8)
+    corners = [points[list(eye), :2] for eye in EYES]
+    centres = [eye.mean(axis=0) + np.array([0, 0.1 * np.ptp(eye[:, 0])]) for eye in corners]
+    radius = 0.78 * np.mean([np.ptp(eye[:, 0]) for eye in corners])
+    thick = -1 if width == FILLED else max(1, round(width * radius))
+
+    def fixed(point: np.ndarray) -> tuple[int, int]:
+        x, y = np.rint(point * 16).astype(int)
+        return int(x), int(y)
+
+    for centre in centres:
+        cv2.ellipse(
+            rims, fixed(centre), fixed(np.array([radius, 0.75 * radius])), 0, 0, 360, 255, thick, cv2.LINE_AA, 4
+        )
+    left, right = sorted(centres, key=lambda centre: float(centre[0]))
+    across = np.array([radius, 0.0])
+    cv2.line(rims, fixed(left + across), fixed(right - across), 255, abs(thick), cv2.LINE_AA, 4)
+    share = rims[..., None] / 255
+    return np.rint(picture * (1 - share) + np.array(colour) * share).astype(np.uint8), rims

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Train the network that finds glasses (`compositing/glasses.py`); writes its weights.
+"""Train the network that finds glasses (`imaging/glasses.py`); writes its weights.
 
     train_glasses.py BUNDLE OUT.npz CLIP... [--scenes 700] [--minutes 35] [--seed 0]
 
@@ -23,10 +23,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bianlian.compositing.glasses import _standing_out
 from bianlian.compositing.performer import small_texture
 from bianlian.imaging.colour import rgb_from_frame
 from bianlian.imaging.face_space import SMALL, FaceSpace, build_face_space
+from bianlian.imaging.glasses import _standing_out
 from bianlian.imaging.shape import Placement, neutral_shape, place
 from bianlian.imaging.template import LOWER_LIDS, UPPER_LIDS, openings, unwrap
 from bianlian.media.decode import frames

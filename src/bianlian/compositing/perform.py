@@ -178,8 +178,8 @@ def _offset(appearance: Appearance, performer: Performer, difference: F32, space
 
 
 def _share(performer: Performer, lit: F32, space: FaceSpace) -> F64:
-    """468: see `Role.share`. It grows over a beard that the performer wears, which is darker than the `lit` donor (COARSE x COARSE
-    x 3); a donor's beard ends where their share does. It shrinks before a performer's fringe, and a donor's is left out."""
+    """468: see `Role.share`. It grows over a beard that the performer wears, darker than the `lit` donor (COARSE x COARSE x 3); a
+    donor's beard ends where their share does. It shrinks before a performer's fringe, and a donor's is left out."""
     darker = space.at_vertices(_darker(lit, performer.reference))
     beard = space.beard * soft_step(darker, _SKIN, _BEARD)
     fringe = space.forehead * soft_step(np.abs(darker), _SKIN, _BEARD)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bianlian.compositing.glasses import GlassesFinder, around, glasses_finder
 from bianlian.compositing.grain import grain_over, roughness
 from bianlian.errors import NothingToSwap, UnreadableMedia
 from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
 from bianlian.imaging.doubt import shape_doubt
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
+from bianlian.imaging.glasses import WORN, GlassesFinder, around, glasses_finder
 from bianlian.imaging.lids import lids, usual_openings
 from bianlian.imaging.light import COARSE, coarse, factor, light_between, relit
 from bianlian.imaging.occlusion import stray
@@ -28,10 +28,6 @@ from bianlian.records.frame import Frame
 FORMAT, VERSION = "bianlian-performer", 9
 _LIVELY = 4
 """How much more the variance of an expression counts than its mean. At 4 the bench pairs change by at most .01 dB."""
-_LOOKS = 12
-"""In how many frames glasses are looked for, to know whether any are worn."""
-_WORN = 0.25
-"""Share of those from which on glasses are looked for in every frame."""
 _THROUGH = np.float32(0.02)
 """What skin behind glasses still counts: somewhere it may never be seen otherwise."""
 _ARRAYS = (
@@ -109,7 +105,7 @@ class Performer:
 
     def wears_glasses(self) -> bool:
         """Whether to look for glasses in every frame."""
-        return bool(self.glasses[0] >= _WORN)
+        return bool(self.glasses[0] >= WORN)
 
     def to_bytes(self) -> bytes:
         """The file's content, without pickles; the same performer gives the same bytes."""
@@ -193,11 +189,11 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
 
 def _without_glasses(textures: F32, seen: F32, find: GlassesFinder) -> tuple[float, F32]:
     """(the share of frames in which glasses are worn; NxSxS, how well the face is `seen` where they are not before it)."""
-    some = slice(None, None, max(1, len(textures) // _LOOKS))
-    share = float(np.mean([find.are_worn(*look) for look in zip(textures[some], seen[some], strict=True)]))
-    if share < _WORN:
+    looks = list(zip(textures, seen, strict=True))
+    share = find.share_worn(looks)
+    if share < WORN:
         return share, seen
-    worn = np.stack([around(find(*look)) for look in zip(textures, seen, strict=True)])
+    worn = np.stack([around(find(*look)) for look in looks])
     return share, (seen * (1 - (1 - _THROUGH) * worn)).astype(np.float32)
 
 

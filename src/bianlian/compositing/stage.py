@@ -18,7 +18,6 @@ from bianlian.compositing.blend import laid_over
 from bianlian.compositing.blur import blur_between, blurred
 from bianlian.compositing.change import change, surely
 from bianlian.compositing.eyes import openness, with_eyes
-from bianlian.compositing.glasses import GlassesFinder, around, glasses_finder
 from bianlian.compositing.grain import dimmed, grain
 from bianlian.compositing.mouth import with_open_mouth
 from bianlian.compositing.perform import Role, cast_role
@@ -26,6 +25,7 @@ from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
 from bianlian.imaging.colour import PixelBox, planes_with_rgb, rgb_float_from_frame, threefold
 from bianlian.imaging.face_space import SMALL, FaceSpace
+from bianlian.imaging.glasses import GlassesFinder, around, glasses_finder
 from bianlian.imaging.lids import shut, with_shut
 from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.network import Network, read_network

@@ -17,6 +17,7 @@ from bianlian.imaging.template import unhidden, visibility
 from bianlian.learning.detail import weighted_mean, with_detail
 from bianlian.learning.eyes import eyes_of, looks_of
 from bianlian.learning.front import uncovered
+from bianlian.learning.glasses import without_glasses
 from bianlian.learning.interface import Identity, Lesson
 from bianlian.learning.ridge import ridge
 from bianlian.records.appearance import Appearance
@@ -61,6 +62,7 @@ class LinearLearner:
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
         usual = np.array([sample.frames for sample in samples], np.float32)
         mean = even_light(textures, seen, usual, space)
+        mean = without_glasses(textures, seen, usual, mean, space)
         mean, seen, clear = uncovered(textures, seen, usual, mean, space)
         face = with_detail(mean, textures, seen, _still(features) * clear, space)
         looks = with_shut(looks_of(faces), np.stack([shut(texture, mean, space) for texture in textures]))

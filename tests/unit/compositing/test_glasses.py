@@ -17,33 +17,8 @@ from bianlian.records.arrays import F32, U8
 from bianlian.records.frame import Frame
 from tests.faces import faces_of, grant, space
 from tests.material import footage, pictures
+from tests.occluders import BLACK, FILLED, WIRE, with_glasses
 from tests.unit.compositing.test_stage import FOOTAGE, appearance, performer
-
-BLACK, WIRE = (25, 22, 20), (215, 215, 220)
-FILLED = -1.0
-
-
-def with_glasses(picture: U8, points: F32, colour: tuple[int, int, int], width: float) -> tuple[U8, U8]:
-    """A picture with glasses on the face whose landmarks lie there, and the mask of their rims, panes if FILLED, and bridge."""
-    rims = np.zeros(picture.shape[:2], np.uint8)
-    corners = [points[list(eye), :2] for eye in EYES]
-    centres = [eye.mean(axis=0) + np.array([0, 0.1 * np.ptp(eye[:, 0])]) for eye in corners]
-    radius = 0.78 * np.mean([np.ptp(eye[:, 0]) for eye in corners])
-    thick = -1 if width == FILLED else max(1, round(width * radius))
-
-    def fixed(point: np.ndarray) -> tuple[int, int]:
-        x, y = np.rint(point * 16).astype(int)
-        return int(x), int(y)
-
-    for centre in centres:
-        cv2.ellipse(
-            rims, fixed(centre), fixed(np.array([radius, 0.75 * radius])), 0, 0, 360, 255, thick, cv2.LINE_AA, 4
-        )
-    left, right = sorted(centres, key=lambda centre: float(centre[0]))
-    across = np.array([radius, 0.0])
-    cv2.line(rims, fixed(left + across), fixed(right - across), 255, abs(thick), cv2.LINE_AA, 4)
-    share = rims[..., None] / 255
-    return np.rint(picture * (1 - share) + np.array(colour) * share).astype(np.uint8), rims
 
 
 @cache

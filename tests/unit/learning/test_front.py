@@ -1,4 +1,4 @@
-"""A hand before the donor's face during the capture is not learnt as skin."""
+"""A hand before the donor's face during the capture is not learnt as skin, nor are glasses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bianlian.records.arrays import F32
 from bianlian.records.progress import Silent
 from tests.faces import COMMITMENT, DONOR_ID, space, tracked
 from tests.material import frame_of
-from tests.occluders import Draw, with_hand, with_microphone
+from tests.occluders import BLACK, Draw, with_glasses, with_hand, with_microphone
 
 IDENTITY = Identity(donor_id=DONOR_ID, template_commitment=COMMITMENT)
 CLIP = "demo/demo_donor_talk.mp4"
@@ -44,3 +44,11 @@ def away(one: F32, other: F32) -> float:
 def test_what_was_in_front_is_not_learnt(draw: Draw, limit: float) -> None:
     """Were it learnt as any other texel the face would be 0.022 off by the hand, and 0.007 by the microphone."""
     assert away(learnt(draw), learnt(None)) < limit
+
+
+@pytest.mark.parametrize(("width", "limit"), [(0.2, 0.012), (0.1, 0.010)])
+def test_glasses_are_not_learnt(width: float, limit: float) -> None:
+    """With their rims learnt the face would be 0.028 and 0.017 off."""
+    assert (
+        away(learnt(lambda picture, points: with_glasses(picture, points, BLACK, width), every=1), learnt(None)) < limit
+    )

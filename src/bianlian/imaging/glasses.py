@@ -1,12 +1,13 @@
-"""Glasses that the performer wears stay in front of the donor's face.
+"""Glasses that somebody wears: a performer's stay in front of the donor's face, and a donor's are not learnt.
 
-Worn all through, they are part of the performer's usual look, and nothing that is compared with it finds them; painted over,
-their rims end where the donor's face does. So a network looks for them in the picture itself, in what stands out from the skin.
-Trained on renderings of synthetic performers with drawn glasses, whose mattes are exact (docs/engine.md).
+Worn all through, they are part of a person's usual look, and nothing that is compared with it finds them; painted over, a
+performer's rims end where the donor's face does. So a network looks for them in the picture itself, in what stands out from the
+skin. Trained on renderings of synthetic performers with drawn glasses, whose mattes are exact (docs/engine.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -37,6 +38,10 @@ _BRIDGED = 2.0
 """Log odds that must be reached on the bridge of the nose: dark locks and lashes lie on both sides of it, glasses across."""
 _BRIDGE = (168, 6, 197, 193, 417, 122, 351, 8)
 """Landmarks around it."""
+WORN = 0.25
+"""Share of the looks at a person in which glasses must be plain, for them to be looked for in every frame."""
+_LOOKS = 12
+"""In how many looks they are looked for, to know whether any are worn."""
 _BESIDE = 5
 """Texels, twice the width of the edge that glasses tinge and one."""
 
@@ -69,6 +74,10 @@ class GlassesFinder:
         odds = self._odds(texture, seen)
         plain = ((odds > _PLAIN) * self.region).sum() > _LEAST * self.region.sum()
         return bool(plain and (cv2.blur(odds, (3, 3))[self.bridge > 0] > _BRIDGED).any())
+
+    def share_worn(self, looks: Sequence[tuple[F32, F32]]) -> float:
+        """0..1: in which share of `looks` (texture, seen), of which a few are looked at, glasses are worn."""
+        return float(np.mean([self.are_worn(*look) for look in looks[:: max(1, len(looks) // _LOOKS)]]))
 
     def _odds(self, texture: F32, seen: F32) -> F32:
         half = cv2.resize(seen, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)

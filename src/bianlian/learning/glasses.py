@@ -1,0 +1,60 @@
+"""A donor's glasses are taken off: on another face they would be a flat drawing that ends where the donor's share does."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from bianlian.imaging.face_space import SMALL, FaceSpace
+from bianlian.imaging.glasses import WORN, around, glasses_finder
+from bianlian.imaging.performance import enlarged
+from bianlian.learning.detail import weighted_mean
+from bianlian.records.arrays import F32
+
+_KNOWN = np.float32(0.1)
+"""Share of a texel's sightings in which no glasses are before it, from which on it is known. A rim slides over the skin as a head
+turns and nods."""
+_REACH = (0.01, 0.02, 0.04, 0.08)
+"""Standard deviations, shares of the template's side, over which what is never seen is filled in from around: from near first."""
+_ENOUGH = np.float32(0.05)
+"""How much of what is around must be known for that."""
+
+
+def without_glasses(textures: F32, seen: F32, weights: F32, mean: F32, space: FaceSpace) -> F32:
+    """The `mean` (SxSx3) of a donor who wears no glasses; of one who does, without them, and `textures` lose them in place.
+
+    Args:
+        textures: NxSxSx3 coded RGB under one light, and how well each texel was `seen`, NxSxS.
+        weights: N, how much each counts in the mean.
+    """
+    find = glasses_finder(space)
+    looks = [(_small(texture), _small(part)) for texture, part in zip(textures, seen, strict=True)]
+    if find.share_worn(looks) < WORN:
+        return mean
+    worn = np.stack([enlarged(around(find(*look)), seen.shape[1]) for look in looks])
+    bare = _filled_in(weighted_mean(textures, seen * (1 - worn), weights), _known(seen, worn, weights))
+    for index, glasses in enumerate(worn):
+        textures[index] += glasses[..., None] * (bare - textures[index])
+    return np.clip(weighted_mean(textures, seen, weights), 0, 1)
+
+
+def _known(seen: F32, worn: F32, weights: F32) -> F32:
+    """SxS, 0..1: how surely a texel is known from moments in which no glasses are before it."""
+    sightings = np.einsum("n,nij->ij", weights, seen)
+    bare = np.einsum("n,nij,nij->ij", weights, seen, 1 - worn)
+    return np.clip(bare / np.maximum(sightings, 1e-3) / _KNOWN, 0, 1).astype(np.float32)
+
+
+def _filled_in(texture: F32, known: F32) -> F32:
+    """`texture` (SxSx3) where it is `known` (SxS), and elsewhere what is known around."""
+    for reach in _REACH:
+        spread = reach * len(texture)
+        there = cv2.GaussianBlur(known, (0, 0), spread)
+        around_it = cv2.GaussianBlur(texture * known[..., None], (0, 0), spread) / np.maximum(there, 1e-6)[..., None]
+        texture = texture + ((1 - known) * (there > 0))[..., None] * (around_it - texture)
+        known = np.maximum(known, (there > _ENOUGH).astype(np.float32))
+    return texture
+
+
+def _small(texture: F32) -> F32:
+    return cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
