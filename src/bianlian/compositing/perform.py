@@ -179,12 +179,12 @@ def _offset(appearance: Appearance, performer: Performer, difference: F32, space
 
 def _share(performer: Performer, lit: F32, space: FaceSpace) -> F64:
     """468: see `Role.share`. It grows over a beard that the performer wears, darker than the `lit` donor (COARSE x COARSE x 3); a
-    donor's beard ends where their share does. It shrinks before a performer's fringe, and a donor's is left out."""
+    donor's beard ends where their share does. It shrinks before a performer's fringe and locks, and a donor's are left out."""
     darker = space.at_vertices(_darker(lit, performer.reference))
     beard = space.beard * soft_step(darker, _SKIN, _BEARD)
-    fringe = space.forehead * soft_step(np.abs(darker), _SKIN, _BEARD)
+    hair = space.hair * soft_step(np.abs(darker), _SKIN, _BEARD)
     own = own_share(performer.neutral.astype(np.float64), float(performer.pupils[0]))
-    return np.maximum.reduce((own, space.brows, beard)) * (1 - fringe)
+    return np.maximum.reduce((own, space.brows, beard)) * (1 - hair)
 
 
 def _usual(appearance: Appearance, performer: Performer, mean: F32) -> F32:

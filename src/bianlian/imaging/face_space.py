@@ -92,8 +92,8 @@ class FaceSpace:
     """468: what the share may grow to where the performer has a beard and the donor none."""
     brows: F64
     """468: what is drawn of the donor at each vertex at least, see `seam.brow_weights`."""
-    forehead: F64
-    """468: where a fringe may hang, see `seam.brow_weights`."""
+    hair: F64
+    """468: where hair may hang before the face, see `seam.brow_weights`."""
     rim: F64
     """468: the vertices beside the seam."""
     chin: F64
@@ -145,7 +145,7 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
     template, small = (build_template(mesh.triangles, texels) for texels in (side, SMALL))
     canonical = mesh.vertices.astype(np.float64) * (1.0, -1.0, -1.0)
     share, beard, rim, chin = seam_weights(canonical)
-    brows, forehead = brow_weights(canonical)
+    brows, hair = brow_weights(canonical)
     return FaceSpace(
         template=template,
         small=small,
@@ -155,7 +155,7 @@ def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
         share=share,
         beard=beard,
         brows=brows,
-        forehead=forehead,
+        hair=hair,
         rim=rim,
         chin=chin,
         skin=_skin(template, share),

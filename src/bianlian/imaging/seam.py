@@ -33,6 +33,10 @@ _BESIDE_BROWS = 0.7, 2.2
 """Centimetres beside them up to which the donor's share is whole, and from which it is none more for their sake."""
 _ABOVE_BROWS = 0.6, 1.2
 """Centimetres above the brows' outlines up to which there are brows only, and from which whatever is dark is hair."""
+_BESIDE_EYES = 4.8, 5.6
+"""The same from the middle line, beside the eyes and the cheeks: outer corners of eyes lie at 4.5."""
+_NOSE, _MOUTH = 2, 61
+"""Landmarks under the nose and in the corner of the mouth, between which a beard may begin."""
 
 
 def seam_weights(vertices: F64) -> tuple[F64, F64, F64, F64]:
@@ -87,16 +91,19 @@ def anchor_weights(rim: F64, chin: F64, settled: F64) -> F64:
 
 
 def brow_weights(vertices: F64) -> tuple[F64, F64]:
-    """(brows, forehead), 468 each, 0..1: the donor's share that each vertex has at least, so that none of the performer's show
-    beside the donor's; and what lies above them, where the performer's hair may hang."""
+    """(brows, hair), 468 each, 0..1: the donor's share that each vertex has at least, so that none of the performer's brows show
+    beside the donor's; and where hair may hang, above the brows and beside the eyes and the cheeks."""
     brows = vertices[np.concatenate(BROWS)]
     apart = np.linalg.norm(vertices[:, None] - brows, axis=2)
     away, above = apart.min(axis=1), vertices[:, 1] < brows[apart.argmin(axis=1), 1]
+    beside = _rising(np.abs(vertices[:, 0]), *_BESIDE_EYES) * (
+        1 - _rising(vertices[:, 1], *vertices[[_NOSE, _MOUTH], 1])
+    )
+    return 1 - _rising(away, *_BESIDE_BROWS), np.maximum(above * _rising(away, *_ABOVE_BROWS), beside)
 
-    def rising(near: float, far: float) -> F64:
-        return np.clip((away - near) / (far - near), 0, 1)
 
-    return 1 - rising(*_BESIDE_BROWS), above * rising(*_ABOVE_BROWS)
+def _rising(values: F64, low: float, high: float) -> F64:
+    return np.clip((values - low) / (high - low), 0, 1)
 
 
 def _eyes(vertices: F64) -> F64:
