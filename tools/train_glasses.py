@@ -11,7 +11,6 @@ program itself does not.
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,22 +20,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from training import Net, Performer, falling_light, maps_of, paced, performer, reader, spoiler, stroked
 
 from bianlian.compositing.performer import small_texture
-from bianlian.imaging.colour import rgb_from_frame
 from bianlian.imaging.face_space import SMALL, FaceSpace, build_face_space
 from bianlian.imaging.glasses import _standing_out
-from bianlian.imaging.shape import Placement, neutral_shape, place
-from bianlian.imaging.template import LOWER_LIDS, UPPER_LIDS, openings, unwrap
-from bianlian.media.decode import frames
-from bianlian.media.probe import describe
-from bianlian.records.arrays import F32, U8
-from bianlian.records.face import Face, Pose, Quality
-from bianlian.tracking.expression import ExpressionModel
-from bianlian.tracking.gaze import gazes
-from bianlian.tracking.landmarks import FaceLandmarker, region_of_detection, region_of_landmarks
-from bianlian.tracking.pose import PoseFit
+from bianlian.imaging.shape import Placement, place
+from bianlian.imaging.template import LOWER_LIDS, UPPER_LIDS, unwrap
+from bianlian.records.arrays import F32
 from bianlian.weights.canonical import read_canonical_mesh
 
 F64 = npt.NDArray[np.float64]
@@ -51,15 +42,6 @@ _LABEL = 40 / 255, 100 / 255
 """The matte, dilated by a texel, from which a texel is labelled as glasses, and at which in full."""
 _WIDTHS = 16, 24, 32
 """Channels at half, a quarter and an eighth of the size."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Performer:
-    """Frames of one clip with the face in each, and its shape at rest."""
-
-    pictures: tuple[U8, ...]
-    faces: tuple[Face, ...]
-    neutral: F64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,34 +62,6 @@ class Spectacles:
     """How strong the reflections on the panes are, and where from their middles, in centimetres."""
     shadow: tuple[float, F64]
     shine: tuple[float, float]
-
-
-def performer(clip: Path, read: Callable[[U8], Face], space: FaceSpace) -> Performer:
-    """Evenly thinned frames of a clip."""
-    pictures = [rgb_from_frame(frame) for frame in frames(describe(clip))]
-    pictures = pictures[:: max(1, len(pictures) // _LOOKS)]
-    faces = [read(picture) for picture in pictures]
-    neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
-    return Performer(pictures=tuple(pictures), faces=tuple(faces), neutral=neutral)
-
-
-def reader(bundle: Path) -> Callable[[U8], Face]:
-    """What finds the one face of a picture."""
-    landmarker, expression, fit = FaceLandmarker(bundle), ExpressionModel(bundle), PoseFit(read_canonical_mesh(bundle))
-
-    def face(picture: U8) -> Face:
-        region = region_of_detection(landmarker.detect(picture)[0])
-        points = landmarker.landmarks(
-            picture, region_of_landmarks(landmarker.landmarks(picture, region).points_image)
-        ).points_image
-        rotation = fit.rotations(points[None])
-        return Face(
-            points_image=points.copy(), pose=Pose(rotation=rotation[0]), expression=expression.coefficients(points),
-            gaze=gazes(points[None], rotation)[0].astype(np.float32),
-            quality=Quality(size_px=float(np.ptp(points[:, 1])), sharpness=0.5, presence=1.0, covered=0.0),
-        )  # fmt: skip
-
-    return face
 
 
 def spectacles(neutral: F64, rng: np.random.Generator) -> Spectacles:
@@ -256,7 +210,7 @@ def scene(who: Performer, wears: bool, space: FaceSpace, rng: np.random.Generato
     glasses = spectacles(who.neutral, rng) if wears else None
     scale = float(rng.choice([1, 1, 0.7, 0.5, 0.35]))
     tone = np.exp(rng.normal(size=3) * 0.12 + rng.normal() * 0.25)
-    spoilt, lit = _spoiler(rng), _light(rng)
+    spoilt, lit = spoiler(rng), falling_light(rng)
     found = list[tuple[F32, F32, F32]]()
     for index in rng.choice(len(who.faces), min(_PER_SCENE, len(who.faces)), replace=False):
         face = who.faces[index]
@@ -277,112 +231,6 @@ def scene(who: Performer, wears: bool, space: FaceSpace, rng: np.random.Generato
     return found
 
 
-def _light(rng: np.random.Generator) -> Callable[[F32, tuple[int, int]], F32]:
-    """A light that falls off across the face, with a hard shadow now and then."""
-    angle, fall = rng.uniform(0, 2 * np.pi), rng.uniform(0, 1.4) * (rng.uniform() < 0.5)
-    dark, edge = rng.uniform(0.4, 0.8) if rng.uniform() < 0.2 else 1.0, rng.uniform(-0.25, 0.25)
-
-    def light(points: F32, size: tuple[int, int]) -> F32:
-        rows, columns = np.indices(size, np.float32)
-        (x, y), height = points[4, :2], float(np.ptp(points[:, 1]))
-        along = ((columns - x) * np.cos(angle) + (rows - y) * np.sin(angle)) / height
-        step = 1 / (1 + np.exp(-np.clip((along - edge) * height / 3, -30, 30)))
-        return (np.exp(np.clip(fall * along, -1.2, 0.5)) * (1 - (1 - dark) * step))[..., None].astype(np.float32)
-
-    return light
-
-
-def _spoiler(rng: np.random.Generator) -> Callable[[F32], F32]:
-    """Blur, noise and compression, each in some scenes."""
-    blur = rng.uniform(0.4, 1.4) * (rng.uniform() < 0.3)
-    noise = rng.uniform(0.5, 4) / 255 * (rng.uniform() < 0.4)
-    quality = int(rng.uniform(35, 95)) if rng.uniform() < 0.6 else 100
-
-    def spoilt(picture: F32) -> F32:
-        soft = cv2.GaussianBlur(picture, (0, 0), blur) if blur else picture
-        coded = np.clip(np.rint(255 * (soft + rng.normal(0, noise, soft.shape) * (noise > 0))), 0, 255).astype(np.uint8)
-        stored = cv2.imencode(".jpg", coded, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        return cv2.imdecode(stored, cv2.IMREAD_COLOR).astype(np.float32) / 255
-
-    return spoilt
-
-
-class Net(nn.Module):
-    """`compositing.network.Network`, to be trained."""
-
-    def __init__(self, maps: F32) -> None:
-        super().__init__()
-        half, quarter, eighth = _WIDTHS
-
-        def seen(inputs: int, outputs: int, step: int = 1) -> nn.Conv2d:
-            return nn.Conv2d(inputs, outputs, 3, step, 1)
-
-        self.layers: dict[str, nn.Conv2d] = {
-            "half_in": seen(3, half, 2), "half": seen(half + 1 + len(maps), half),
-            "quarter_in": seen(half, quarter, 2), "quarter": seen(quarter, quarter),
-            "eighth_in": seen(quarter, eighth, 2), "eighth": seen(eighth, eighth), "eighth_up": nn.Conv2d(eighth, quarter, 1),
-            "quarter_out": seen(quarter, quarter), "quarter_up": nn.Conv2d(quarter, half, 1), "half_out": seen(half, half),
-            "join": nn.Conv2d(half + 12, 16, 1), "odds": nn.Conv2d(16, 4, 1),
-        }  # fmt: skip
-        self.trained = nn.ModuleList(self.layers.values())
-        self.register_buffer("maps", torch.tensor(maps))
-
-    def forward(self, evidence: Tensor, around: Tensor) -> Tensor:
-        """NxSxS log odds, as `Network.__call__`."""
-        to, maps = self.layers, self.maps[None].expand(len(evidence), -1, -1, -1)
-        half = F.relu(to["half"](torch.cat([F.relu(to["half_in"](evidence)), around, maps], 1)))
-        quarter = F.relu(to["quarter"](F.relu(to["quarter_in"](half))))
-        eighth = F.relu(to["eighth"](F.relu(to["eighth_in"](quarter))))
-        quarter = F.relu(to["quarter_out"](quarter + F.interpolate(to["eighth_up"](eighth), scale_factor=2)))
-        half = F.relu(to["half_out"](half + F.interpolate(to["quarter_up"](quarter), scale_factor=2)))
-        gathered = torch.cat([half, F.pixel_unshuffle(evidence, 2)], 1)
-        return F.pixel_shuffle(to["odds"](F.relu(to["join"](gathered))), 2)[:, 0]
-
-    def save(self, path: Path) -> None:
-        """In half precision, under the names that `network.read_network` expects."""
-        arrays = {"maps": self.maps.numpy().astype(np.float16)}
-        for name, layer in self.layers.items():
-            weights = layer.weight.detach().numpy().astype(np.float16)
-            if name == "join":  # PyTorch unshuffles colour by colour, the program texel by texel
-                weights = np.concatenate(
-                    [weights[:, :-12], weights[:, -12:].reshape(-1, 3, 4).swapaxes(1, 2).reshape(-1, 12, 1, 1)], 1
-                )
-            arrays[f"{name}.weights"] = weights[:, :, 0, 0] if weights.shape[2] == 1 else weights
-            arrays[f"{name}.added"] = layer.bias.detach().numpy().astype(np.float16)
-        np.savez_compressed(path, **arrays)
-
-
-def maps_of(space: FaceSpace) -> F32:
-    """3 x SMALL/2 x SMALL/2: where eyes and mouth are, how far from the middle line, how high."""
-    half = SMALL // 2
-    where = cv2.resize(cv2.GaussianBlur(openings(space.small), (0, 0), 2.0), (half, half), interpolation=cv2.INTER_AREA)
-    rows, columns = np.indices((half, half), np.float32) / (half - 1)
-    return np.stack([where, np.abs(columns - 0.5) * 2, rows])
-
-
-def stroked(evidence: Tensor, label: Tensor, rng: np.random.Generator) -> Tensor:
-    """With short lines on a third of the faces that are no glasses: hairs, wrinkles and shades have no place in renderings."""
-    lines = np.stack([_lines(rng) * (rng.uniform() < 0.35) for _ in evidence])
-    marked = evidence.clone()
-    marked[:, 0] += torch.tensor(lines) * (label < 0.05)
-    return marked
-
-
-def _lines(rng: np.random.Generator) -> F32:
-    """SMALL x SMALL, log units: one to five soft curves, darker or brighter than what is around."""
-    picture = np.zeros((SMALL, SMALL), np.float32)
-    for _ in range(rng.integers(1, 6)):
-        steps = np.linspace(0, rng.uniform(5, 30), 12)
-        turn = rng.uniform(0, 2 * np.pi) + rng.normal() * 0.06 * steps
-        way = np.stack([np.cos(turn), np.sin(turn)], axis=1) * steps[1]
-        path = np.rint(16 * (rng.uniform(15, SMALL - 15, 2) + np.cumsum(way, axis=0))).astype(np.int32)
-        line = np.zeros_like(picture)
-        cv2.polylines(line, [path], False, 1.0, int(rng.integers(1, 4)), cv2.LINE_AA, 4)
-        strength = np.float32(rng.choice([-1, -1, 1]) * rng.uniform(0.1, 0.6))
-        picture += strength * cv2.GaussianBlur(line, (0, 0), rng.uniform(0.5, 1.5))
-    return picture
-
-
 def train(
     net: Net, samples: list[tuple[F32, F32, F32]], space: FaceSpace, *, minutes: float, rng: np.random.Generator
 ) -> None:
@@ -393,9 +241,8 @@ def train(
     )
     labels = np.stack([label for _, _, label in samples]).astype(np.float16)
     drawn = torch.tensor(0.03 + 0.97 * np.clip(space.small.spread(space.share), 0, 1))
-    optimizer, begun, step = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-3), time.monotonic(), 0
-    while (part := (time.monotonic() - begun) / (60 * minutes)) < 1:
-        optimizer.param_groups[0]["lr"] = 3e-3 * (0.01 + 0.99 * min(1, step / 50) * (1 + np.cos(np.pi * part)) / 2)
+    optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-3)
+    for step in paced(optimizer, minutes):
         chosen = rng.integers(0, len(samples), 16)
         x, y, z = (torch.tensor(array[chosen].astype(np.float32)) for array in (evidence, around, labels))
         if rng.uniform() < 0.5:
@@ -407,9 +254,8 @@ def train(
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        step += 1
         if step % 200 == 0:
-            print(f"step {step}, {part:.0%}: {loss.item():.3f}", flush=True)
+            print(f"step {step}: {loss.item():.3f}", flush=True)
 
 
 def main() -> None:
@@ -429,7 +275,7 @@ def main() -> None:
         sample for index in range(given.scenes) for sample in scene(cast[index % len(cast)], index % 4 != 3, space, rng)
     ]
     print(f"{len(samples)} textures of {len(cast)} clips")
-    net = Net(maps_of(space))
+    net = Net(maps_of(space, SMALL), around=1)
     train(net, samples, space, minutes=given.minutes, rng=rng)
     net.save(given.out)
 

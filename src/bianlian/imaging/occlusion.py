@@ -17,7 +17,7 @@ from bianlian.imaging.performance import soft_step
 from bianlian.records.arrays import F32
 
 _HALF = COARSE // 2
-_LIKELY, _CERTAIN, _NEAR = (-4.0, -2.0), (1.0, 3.0), 15
+_LIKELY, _CERTAIN, _NEAR = (-2.0, 0.0), (1.5, 2.5), 15
 """Log odds from which on, and at which in full, a texel counts as hidden; and what they must be somewhere in the square of so
 many texels around it. Two thresholds: what is in front has a place where that is plain, and a blink has none."""
 _FLOOR = np.float32(0.03)

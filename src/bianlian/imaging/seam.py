@@ -31,8 +31,8 @@ _SQUARELY = 6
 """The power of the cosine of the head's turn by which a frame counts less for it."""
 _BESIDE_BROWS = 0.7, 2.2
 """Centimetres beside them up to which the donor's share is whole, and from which it is none more for their sake."""
-_ABOVE_BROWS = 0.6, 1.2
-"""Centimetres above the brows' outlines up to which there are brows only, and from which whatever is dark is hair."""
+_OFF_BROWS = 0.6, 1.2
+"""Centimetres from the brows' outlines up to which there are brows only, and from which whatever is dark is hair."""
 _BESIDE_EYES = 4.8, 5.6
 """The same from the middle line, beside the eyes and the cheeks: outer corners of eyes lie at 4.5."""
 _NOSE, _MOUTH = 2, 61
@@ -99,7 +99,7 @@ def brow_weights(vertices: F64) -> tuple[F64, F64]:
     beside = _rising(np.abs(vertices[:, 0]), *_BESIDE_EYES) * (
         1 - _rising(vertices[:, 1], *vertices[[_NOSE, _MOUTH], 1])
     )
-    return 1 - _rising(away, *_BESIDE_BROWS), np.maximum(above * _rising(away, *_ABOVE_BROWS), beside)
+    return 1 - _rising(away, *_BESIDE_BROWS), np.maximum(above, beside) * _rising(away, *_OFF_BROWS)
 
 
 def _rising(values: F64, low: float, high: float) -> F64:
