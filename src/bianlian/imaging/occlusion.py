@@ -2,7 +2,7 @@
 
 A network is shown how a frame's texture differs from the person's usual one, and sees what no single texel tells: an outline,
 a region without lips where lips belong, the shape of a hand. It knows no person, only differences. Trained on renderings of
-synthetic performers with drawn hands, microphones, cloths, strands and glasses, whose mattes are exact (docs/engine.md).
+synthetic performers with hands, microphones, cloths, strands and other things, whose mattes are exact (docs/engine.md).
 """
 
 from __future__ import annotations
