@@ -167,7 +167,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
         gain=_gain(coarse_basis, appearance.doubt, space),
         share=share, drawn_at=_corners(share > 0, space), light=light, shadow=shadow,
         whites=whites_between(relit(mean, space.light, light, shadow), performer.usual, space),
-        fine=fine(performer.usual), heed=_heed(lit, performer.reference, space),
+        fine=fine(performer.usual), heed=_heed(lit, performer.reference),
     )  # fmt: skip
 
 
@@ -268,11 +268,10 @@ def _to_the_edge(offset: F32, beard: F64, space: FaceSpace) -> F32:
     return moved
 
 
-def _heed(donor: F32, performer: F32, space: FaceSpace) -> F32:
-    """SMALL x SMALL, 0..1: not the change of what is dark on the lower face of the `performer` and bright on that of the `donor`
-    (both COARSE x COARSE x 3): a beard's hairs lie otherwise in every frame, and would mottle bare skin."""
-    beard = soft_step(_darker(donor, performer), _SKIN, _BEARD)
-    return 1 - enlarged(beard * coarse(space.template.spread(space.beard)) * space.skin, SMALL)
+def _heed(donor: F32, performer: F32) -> F32:
+    """SMALL x SMALL, 0..1: not the change of what is dark on the `performer` and bright on the `donor` (COARSE x COARSE x 3): the
+    hairs of a beard lie otherwise in every frame, and a brow slips from its place; both would mottle bare skin."""
+    return 1 - enlarged(soft_step(_darker(donor, performer), _SKIN, _BEARD), SMALL)
 
 
 def _coefficients(appearance: Appearance, features: F32) -> F32:
