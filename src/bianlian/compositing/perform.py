@@ -13,7 +13,7 @@ from bianlian.compositing.eyes import whites_between
 from bianlian.compositing.performer import Performer
 from bianlian.imaging.colour import threefold
 from bianlian.imaging.doubt import apart, credence
-from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
+from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin, small
 from bianlian.imaging.light import TWO_FACES, coarse, factor, light_between, relit
 from bianlian.imaging.mesh import combined
 from bianlian.imaging.occlusion import fine, stray
@@ -99,8 +99,7 @@ class Role:
         wrong = (told - guess @ self.coarse_basis) * np.repeat(coarse(seen).ravel(), 3)
         coefficients = np.clip(guess + self.gain @ wrong, self.limits[0], self.limits[1])
         texture = combined(self.appearance.mean, coefficients * self.appearance.scales, self.appearance.basis)
-        small = cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
-        texture *= enlarged(leading(change, self.drawn, small, seen), side)
+        texture *= enlarged(leading(change, self.drawn, small(texture), seen), side)
         return texture
 
     def features(self, face: Face, rotation: F64) -> F32:
@@ -154,7 +153,7 @@ def cast_role(appearance: Appearance, performer: Performer, space: FaceSpace) ->
     light = _common_light(coarse(appearance.mean) * shadow, performer.reference, space)
     rows = zip(appearance.basis, appearance.scales, strict=True)
     coarse_basis = np.stack([coarse(row.astype(np.float32)).ravel() * scale for row, scale in rows])
-    mean = cv2.resize(appearance.mean, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    mean = small(appearance.mean)
     lit = coarse(mean) * factor(space.light, light) * shadow
     beard = space.beard * soft_step(space.at_vertices(_differ(lit, performer.reference)), _SKIN, _BEARD)
     share = _share(performer, lit, space)
@@ -197,7 +196,7 @@ def _usual(appearance: Appearance, performer: Performer, mean: F32) -> F32:
     features[:_YAW] += np.float32(performer.stillness()) * (performer.habit - features[:_YAW])
     weights = _coefficients(appearance, features) * appearance.scales
     habit = combined(np.zeros_like(appearance.mean), weights, appearance.basis)
-    return mean + cv2.resize(habit, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+    return mean + small(habit)
 
 
 def _gain(basis: F32, doubt: F32, space: FaceSpace) -> F32:

@@ -135,6 +135,11 @@ class FaceSpace:
         return cv2.merge((across, down)), matte * np.maximum(2 * inside - 1, 0)
 
 
+def small(texture: F32) -> F32:
+    """`texture` (SxS or SxSxC) averaged down to SMALL x SMALL."""
+    return cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
+
+
 def side_for(height: float) -> int:
     """Texels along the template's edge for faces of this height, pixels."""
     return LARGE_SIDE if height >= _LARGE else SIDE
@@ -142,13 +147,13 @@ def side_for(height: float) -> int:
 
 def build_face_space(mesh: Mesh, *, side: int = SIDE) -> FaceSpace:
     """The face space of `side` texels."""
-    template, small = (build_template(mesh.triangles, texels) for texels in (side, SMALL))
+    template, smaller = (build_template(mesh.triangles, texels) for texels in (side, SMALL))
     canonical = mesh.vertices.astype(np.float64) * (1.0, -1.0, -1.0)
     share, beard, rim, chin = seam_weights(canonical)
     brows, hair = brow_weights(canonical)
     return FaceSpace(
         template=template,
-        small=small,
+        small=smaller,
         canonical=canonical,
         pose_weights=mesh.pose_weights.astype(np.float64),
         expressions=expression_basis(),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
-from bianlian.imaging.face_space import SMALL, FaceSpace
+from bianlian.imaging.face_space import FaceSpace, small
 from bianlian.imaging.light import coarse
 from bianlian.imaging.network import Network, read_network
 from bianlian.imaging.occlusion import fine, occlusion, stray
@@ -46,10 +45,10 @@ def _hidden(textures: F32, seen: F32, mean: F32, trust: F32, occluders: Network)
     """N x COARSE x COARSE, 0..1: what of each texture is hidden, by how far it is from the `mean`, and by how far all of them
     usually are where there is `trust` in them (N x COARSE x COARSE)."""
     tolerance = (_strays(textures, mean) * trust).sum(axis=0) / np.maximum(trust.sum(axis=0), np.float32(1e-3))
-    expected = _small(mean)
+    expected = small(mean)
     usual = fine(expected)
     return np.stack([
-        occlusion(_small(texture), _small(part), expected, usual, tolerance, occluders)
+        occlusion(small(texture), small(part), expected, usual, tolerance, occluders)
         for texture, part in zip(textures, seen, strict=True)
     ])  # fmt: skip
 
@@ -57,7 +56,3 @@ def _hidden(textures: F32, seen: F32, mean: F32, trust: F32, occluders: Network)
 def _strays(textures: F32, mean: F32) -> F32:
     """N x COARSE x COARSE, see `occlusion.stray`."""
     return np.stack([stray(coarse(texture), coarse(mean)) for texture in textures])
-
-
-def _small(texture: F32) -> F32:
-    return cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)

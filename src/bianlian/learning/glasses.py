@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bianlian.imaging.face_space import SMALL, FaceSpace
+from bianlian.imaging.face_space import FaceSpace, small
 from bianlian.imaging.glasses import WORN, around, glasses_finder
 from bianlian.imaging.performance import enlarged
 from bianlian.learning.detail import weighted_mean
@@ -28,21 +28,21 @@ def without_glasses(textures: F32, seen: F32, weights: F32, mean: F32, space: Fa
         weights: N, how much each counts in the mean.
     """
     find = glasses_finder(space)
-    looks = [(_small(texture), _small(part)) for texture, part in zip(textures, seen, strict=True)]
+    looks = [(small(texture), small(part)) for texture, part in zip(textures, seen, strict=True)]
     if find.share_worn(looks) < WORN:
         return mean
     worn = np.stack([enlarged(around(find(*look)), seen.shape[1]) for look in looks])
-    bare = _filled_in(weighted_mean(textures, seen * (1 - worn), weights), _known(seen, worn, weights))
+    bared = seen * (1 - worn)
+    bare = _filled_in(weighted_mean(textures, bared, weights), _known(seen, bared, weights))
     for index, glasses in enumerate(worn):
         textures[index] += glasses[..., None] * (bare - textures[index])
     return np.clip(weighted_mean(textures, seen, weights), 0, 1)
 
 
-def _known(seen: F32, worn: F32, weights: F32) -> F32:
-    """SxS, 0..1: how surely a texel is known from moments in which no glasses are before it."""
-    sightings = np.einsum("n,nij->ij", weights, seen)
-    bare = np.einsum("n,nij,nij->ij", weights, seen, 1 - worn)
-    return np.clip(bare / np.maximum(sightings, 1e-3) / _KNOWN, 0, 1).astype(np.float32)
+def _known(seen: F32, bared: F32, weights: F32) -> F32:
+    """SxS, 0..1: how surely a texel is known, from how well it is `seen` and how well `bared` of glasses (NxSxS)."""
+    with_any, without = (np.einsum("n,nij->ij", weights, part) for part in (seen, bared))
+    return np.clip(without / np.maximum(with_any, 1e-3) / _KNOWN, 0, 1).astype(np.float32)
 
 
 def _filled_in(texture: F32, known: F32) -> F32:
@@ -54,7 +54,3 @@ def _filled_in(texture: F32, known: F32) -> F32:
         texture = texture + ((1 - known) * (there > 0))[..., None] * (around_it - texture)
         known = np.maximum(known, (there > _ENOUGH).astype(np.float32))
     return texture
-
-
-def _small(texture: F32) -> F32:
-    return cv2.resize(texture, (SMALL, SMALL), interpolation=cv2.INTER_AREA)
