@@ -28,8 +28,7 @@ from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.glasses import GlassesFinder, around, glasses_finder
 from bianlian.imaging.lids import shut, with_shut
 from bianlian.imaging.light import coarse, light_between, relit
-from bianlian.imaging.network import Network, read_network
-from bianlian.imaging.occlusion import occlusion
+from bianlian.imaging.occlusion import OccluderFinder, occluder_finder
 from bianlian.imaging.performance import enlarged
 from bianlian.imaging.shape import F64, Placement, drawn_points, place
 from bianlian.imaging.template import EYES, painted
@@ -78,7 +77,7 @@ class Cast:
 class _Lookout:
     """What sees things in front of a face."""
 
-    occluders: Network
+    occluders: OccluderFinder
     glasses: GlassesFinder
 
 
@@ -87,7 +86,7 @@ class _Front:
     """What is in front of one face in one frame."""
 
     hidden: F32
-    """COARSE x COARSE, see `occlusion.occlusion`."""
+    """COARSE x COARSE, see `occlusion.OccluderFinder`."""
     glasses: F32 | None
     """SMALL x SMALL, see `glasses.GlassesFinder`; none where the performer wears none."""
 
@@ -173,7 +172,7 @@ def compose(
 
 
 def _lookout(space: FaceSpace) -> _Lookout:
-    return _Lookout(occluders=read_network("occluders"), glasses=glasses_finder(space))
+    return _Lookout(occluders=occluder_finder(space), glasses=glasses_finder(space))
 
 
 def _with_face(
@@ -238,7 +237,7 @@ def _in_front(worn: F32, seen: F32, expected: F32, role: Role, lookout: _Lookout
     if glasses is not None:  # they are no part of the skin, and nothing that came before it
         tinged = around(glasses)
         worn, seen = (worn + threefold(tinged) * (expected - worn)).astype(np.float32), seen * (1 - tinged)
-    hidden = occlusion(worn, seen, expected, role.fine, role.performer.tolerance, lookout.occluders)
+    hidden = lookout.occluders(worn, seen, expected, role.fine, role.performer.tolerance)
     return _Front(hidden=hidden, glasses=glasses), worn, seen * (1 - enlarged(hidden, SMALL))
 
 

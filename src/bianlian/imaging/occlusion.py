@@ -7,19 +7,27 @@ synthetic performers with hands, microphones, cloths, strands and other things, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
 from bianlian.imaging.colour import LUMA
+from bianlian.imaging.face_space import FaceSpace
 from bianlian.imaging.light import COARSE, coarse
-from bianlian.imaging.network import Network
+from bianlian.imaging.network import Network, read_network
 from bianlian.imaging.performance import soft_step
+from bianlian.imaging.template import EYES, filled
 from bianlian.records.arrays import F32
 
 _HALF = COARSE // 2
 _LIKELY, _CERTAIN, _NEAR = (-2.0, 0.0), (1.5, 2.5), 15
 """Log odds from which on, and at which in full, a texel counts as hidden; and what they must be somewhere in the square of so
 many texels around it. Two thresholds: what is in front has a place where that is plain, and a blink has none."""
+_WARY = 1.5
+"""Log odds more that it takes in the eyes: what is doubtful there must not show a performer's eyes."""
+_LIDS = 7
+"""Small texels, twice the width around an eye's opening that belongs to it and one."""
 _FLOOR = np.float32(0.03)
 """Added to coded values before their logarithm: darkness tells little. (Sampling with sharp edges can give less than black.)"""
 _DARKEST = np.float32(6 / 255)
@@ -29,16 +37,29 @@ _FAINT = np.float32(0.03**2)
 """Variance of fine structure, in squared log units, under which there is none."""
 
 
-def occlusion(worn: F32, seen: F32, expected: F32, usual: F32, tolerance: F32, occluders: Network) -> F32:
-    """COARSE x COARSE, 0..1: where something hides a person's face.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OccluderFinder:
+    """Finds what is in front of one face in one picture."""
 
-    `worn` and `seen` are the frame's small texture, `expected` is the person's usual one under the frame's light and `usual`
-    its fine structure (`fine`), `tolerance` (COARSE x COARSE) says how far the texture usually strays; the network is
-    "occluders".
-    """
-    odds = occluders(_apart(worn, expected), _around(fine(worn), usual, seen, tolerance))
-    near = cv2.dilate(odds, np.ones((_NEAR, _NEAR)))
-    return np.minimum(soft_step(odds, *_LIKELY), soft_step(near, *_CERTAIN))
+    network: Network
+    wary: F32
+    """COARSE x COARSE: the log odds more that it takes, `_WARY` in the eyes."""
+
+    def __call__(self, worn: F32, seen: F32, expected: F32, usual: F32, tolerance: F32) -> F32:
+        """COARSE x COARSE, 0..1: where something hides a person's face.
+
+        `worn` and `seen` are the picture's small texture, `expected` is the person's usual one under the picture's light and
+        `usual` its fine structure (`fine`), `tolerance` (COARSE x COARSE) says how far the texture usually strays.
+        """
+        odds = self.network(_apart(worn, expected), _around(fine(worn), usual, seen, tolerance))
+        near = cv2.dilate(odds, np.ones((_NEAR, _NEAR)))
+        return np.minimum(soft_step(odds - self.wary, *_LIKELY), soft_step(near, *_CERTAIN))
+
+
+def occluder_finder(space: FaceSpace) -> OccluderFinder:
+    """The finder with the network as it comes with the program."""
+    eyes = cv2.dilate(filled(space.small, *EYES), np.ones((_LIDS, _LIDS)))
+    return OccluderFinder(network=read_network("occluders"), wary=np.float32(_WARY) * coarse(eyes))
 
 
 def fine(texture: F32) -> F32:

@@ -6,8 +6,7 @@ import numpy as np
 
 from bianlian.imaging.face_space import FaceSpace, small
 from bianlian.imaging.light import coarse
-from bianlian.imaging.network import Network, read_network
-from bianlian.imaging.occlusion import fine, occlusion, stray
+from bianlian.imaging.occlusion import OccluderFinder, fine, occluder_finder, stray
 from bianlian.imaging.performance import enlarged
 from bianlian.learning.detail import weighted_mean
 from bianlian.records.arrays import F32
@@ -29,10 +28,10 @@ def uncovered(textures: F32, seen: F32, weights: F32, mean: F32, space: FaceSpac
         weights: N, how much each counts in the mean.
         mean: SxSx3, of all that was seen.
     """
-    occluders, shown, coarsely = read_network("occluders"), seen.copy(), np.stack([coarse(part) for part in seen])
+    find, shown, coarsely = occluder_finder(space), seen.copy(), np.stack([coarse(part) for part in seen])
     trust, hidden = coarsely / (1 + (_strays(textures, mean) / _UNLIKE) ** 2), np.zeros_like(coarsely)
     for _ in range(_ROUNDS):
-        hidden = _hidden(textures, seen, mean, trust, occluders)
+        hidden = _hidden(textures, seen, mean, trust, find)
         for index, part in enumerate(hidden):
             shown[index] = seen[index] * (1 - enlarged(part, seen.shape[1]))
         mean, trust = np.clip(weighted_mean(textures, shown, weights), 0, 1), coarsely * (1 - hidden)
@@ -41,14 +40,14 @@ def uncovered(textures: F32, seen: F32, weights: F32, mean: F32, space: FaceSpac
     return mean, shown, np.exp(-((covered / _CLEAR) ** 2)).astype(np.float32)
 
 
-def _hidden(textures: F32, seen: F32, mean: F32, trust: F32, occluders: Network) -> F32:
+def _hidden(textures: F32, seen: F32, mean: F32, trust: F32, find: OccluderFinder) -> F32:
     """N x COARSE x COARSE, 0..1: what of each texture is hidden, by how far it is from the `mean`, and by how far all of them
     usually are where there is `trust` in them (N x COARSE x COARSE)."""
     tolerance = (_strays(textures, mean) * trust).sum(axis=0) / np.maximum(trust.sum(axis=0), np.float32(1e-3))
     expected = small(mean)
     usual = fine(expected)
     return np.stack([
-        occlusion(small(texture), small(part), expected, usual, tolerance, occluders)
+        find(small(texture), small(part), expected, usual, tolerance)
         for texture, part in zip(textures, seen, strict=True)
     ])  # fmt: skip
 
