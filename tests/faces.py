@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
 
 import numpy as np
 
 from bianlian.imaging.face_space import FaceSpace, build_face_space
+from bianlian.learning.interface import Identity
+from bianlian.learning.levels import draft_learner
+from bianlian.learning.samples import collect
+from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import U8
 from bianlian.records.face import Face, Pose, Quality, TrackedFace
 from bianlian.records.frame import Frame
 from bianlian.records.grant import Grant
+from bianlian.records.progress import Silent
 from bianlian.tracking.expression import ExpressionModel
 from bianlian.tracking.gaze import gazes
 from bianlian.tracking.landmarks import FaceLandmarker, region_of_detection, region_of_landmarks
@@ -52,6 +58,12 @@ def faces_of(name: str, count: int, first: int = 0, step: int = 1) -> tuple[Trac
 def tracked(name: str, count: int, first: int = 0, step: int = 1) -> list[tuple[Frame, TrackedFace]]:
     """Frames of a clip, each with its face."""
     return list(zip(footage(pictures(name, count, first, step)), faces_of(name, count, first, step), strict=True))
+
+
+def learnt(capture: Iterable[tuple[Frame, TrackedFace]], *, limit: int = 24) -> Appearance:
+    """A donor at level draft, learnt from at most so many frames with their face."""
+    identity = Identity(donor_id=DONOR_ID, template_commitment=COMMITMENT)
+    return draft_learner(space()).fit(collect(capture, space(), limit=limit), identity, seed=0, reporter=Silent())
 
 
 def grant(*, donor_id: str = DONOR_ID, commitment: str = COMMITMENT, person: int = 1) -> Grant:

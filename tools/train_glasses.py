@@ -20,7 +20,20 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from training import Net, Performer, falling_light, maps_of, paced, performer, reader, spoiler, stroked
+from torch import Tensor
+from training import (
+    Net,
+    Performer,
+    Sample,
+    broad,
+    falling_light,
+    fit,
+    maps_of,
+    performer,
+    reader,
+    spoiler,
+    stroked,
+)  # fmt: skip
 
 from bianlian.compositing.performer import small_texture
 from bianlian.imaging.face_space import SMALL, FaceSpace, build_face_space
@@ -205,13 +218,13 @@ def _shaded(picture: F32, frame: F32, glasses: Spectacles, scale: float) -> F32:
     return picture * (1 - np.float32(strength) * shadow)[..., None]
 
 
-def scene(who: Performer, wears: bool, space: FaceSpace, rng: np.random.Generator) -> list[tuple[F32, F32, F32]]:
-    """(texture, how well it is seen, label) of some frames of a performer with or without glasses: all SMALL x SMALL."""
+def scene(who: Performer, wears: bool, space: FaceSpace, rng: np.random.Generator) -> list[Sample]:
+    """Some frames of a performer with or without glasses; what is around is how well the face is seen there."""
     glasses = spectacles(who.neutral, rng) if wears else None
     scale = float(rng.choice([1, 1, 0.7, 0.5, 0.35]))
     tone = np.exp(rng.normal(size=3) * 0.12 + rng.normal() * 0.25)
     spoilt, lit = spoiler(rng), falling_light(rng)
-    found = list[tuple[F32, F32, F32]]()
+    found = list[Sample]()
     for index in rng.choice(len(who.faces), min(_PER_SCENE, len(who.faces)), replace=False):
         face = who.faces[index]
         points = (face.points_image * scale).astype(np.float32)
@@ -227,35 +240,27 @@ def scene(who: Performer, wears: bool, space: FaceSpace, rng: np.random.Generato
         texture, seen = small_texture(spoilt(np.clip(picture, 0, 1)), points, space)
         label = cv2.dilate(np.clip(unwrap(matte, points, space.small), 0, 1).astype(np.float32), np.ones((3, 3)))
         low, high = _LABEL
-        found.append((texture, seen, np.clip((label - low) / (high - low), 0, 1).astype(np.float32)))
+        half = cv2.resize(seen, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        found.append(
+            (_standing_out(texture), half[None], np.clip((label - low) / (high - low), 0, 1).astype(np.float32))
+        )
     return found
 
 
-def train(
-    net: Net, samples: list[tuple[F32, F32, F32]], space: FaceSpace, *, minutes: float, rng: np.random.Generator
-) -> None:
-    """Adam on balanced log loss over what a donor's face is drawn on, rate by a cosine."""
-    evidence = np.stack([_standing_out(texture) for texture, _, _ in samples]).astype(np.float16)
-    around = np.stack(
-        [cv2.resize(seen, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)[None] for _, seen, _ in samples]
-    )
-    labels = np.stack([label for _, _, label in samples]).astype(np.float16)
+def train(net: Net, samples: list[Sample], space: FaceSpace, *, minutes: float, rng: np.random.Generator) -> None:
+    """Over what a donor's face is drawn on, where it is seen."""
     drawn = torch.tensor(0.03 + 0.97 * np.clip(space.small.spread(space.share), 0, 1))
-    optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-3)
-    for step in paced(optimizer, minutes):
-        chosen = rng.integers(0, len(samples), 16)
-        x, y, z = (torch.tensor(array[chosen].astype(np.float32)) for array in (evidence, around, labels))
-        if rng.uniform() < 0.5:
-            x, y, z = x.flip(3), y.flip(3), z.flip(2)
-        x = x * torch.exp(torch.randn(16, 1, 1, 1) * 0.3) + torch.randn_like(x) * 0.02 * torch.rand(16, 1, 1, 1)
-        x = stroked(x, z, rng) + F.interpolate(torch.randn(16, 3, 6, 6), size=(SMALL, SMALL), mode="bilinear") * 0.08
-        weights = drawn * (F.interpolate(y, scale_factor=2)[:, 0] > 0.3) * (1 + 2 * (z > 0.2))
-        loss = (F.binary_cross_entropy_with_logits(net(x, y), z, reduction="none") * weights).sum() / weights.sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if step % 200 == 0:
-            print(f"step {step}: {loss.item():.3f}", flush=True)
+
+    def disturbed(evidence: Tensor, seen: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        count = len(evidence)
+        scaled = evidence * torch.exp(torch.randn(count, 1, 1, 1) * 0.3)
+        noisy = scaled + torch.randn_like(evidence) * 0.02 * torch.rand(count, 1, 1, 1)
+        return stroked(noisy, label, rng) + 0.08 * broad(count, 6, SMALL), seen
+
+    def weigh(seen: Tensor, label: Tensor) -> Tensor:
+        return drawn * (F.interpolate(seen, scale_factor=2)[:, 0] > 0.3) * (1 + 2 * (label > 0.2))
+
+    fit(net, samples, disturbed, weigh, batch=16, minutes=minutes, rng=rng)
 
 
 def main() -> None:

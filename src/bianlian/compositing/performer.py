@@ -169,7 +169,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
     textures = np.stack([texture for _, texture, _, _ in kept])
     seen, rough = np.stack([part for _, _, part, _ in kept]), np.stack([part for _, _, _, part in kept])
     share, seen = _without_glasses(textures, seen, glasses_finder(space))
-    reference, tolerance, lights, trust = _habits(
+    reference, tolerance, lights, trust = habits(
         np.stack([coarse(texture) for texture in textures]), np.stack([coarse(part) for part in seen]), space
     )
     known, settled = at_rest(faces, space.expressions)
@@ -182,7 +182,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
         reference=reference, tolerance=tolerance,
         open=usual_openings(np.stack([lids(face.points_image) for face in faces])),
         habit=(expressions - rest).mean(axis=0), liveliness=expressions.std(axis=0),
-        usual=_usual(textures, seen, lights, trust, space), grain=grain_over(rough, seen, lights, space),
+        usual=usual_look(textures, seen, lights, trust, space), grain=grain_over(rough, seen, lights, space),
         glasses=np.array([share], np.float32),
     )  # fmt: skip
 
@@ -197,14 +197,17 @@ def _without_glasses(textures: F32, seen: F32, find: GlassesFinder) -> tuple[flo
     return share, (seen * (1 - (1 - _THROUGH) * worn)).astype(np.float32)
 
 
-def _usual(textures: F32, seen: F32, lights: Sequence[F32], trust: F32, space: FaceSpace) -> F32:
+def usual_look(textures: F32, seen: F32, lights: Sequence[F32], trust: F32, space: FaceSpace) -> F32:
+    """SMALL x SMALL x 3: the mean of `textures` (NxSMALLxSMALLx3) brought to even light, over what was `seen` (NxSMALLxSMALL);
+    `lights` and `trust` as `habits` gives them."""
     even = np.stack([relit(texture, space.light, -light) for texture, light in zip(textures, lights, strict=True)])
     weights = np.stack([part * enlarged(one, SMALL) for part, one in zip(seen, trust, strict=True)])[..., None]
     return (even * weights).sum(axis=0) / np.maximum(weights.sum(axis=0), np.float32(1e-3))
 
 
-def _habits(textures: F32, seen: F32, space: FaceSpace) -> tuple[F32, F32, list[F32], F32]:
-    """Even-light mean (robust: a passing hand does not count), usual deviation, and each texture's light and trust."""
+def habits(textures: F32, seen: F32, space: FaceSpace) -> tuple[F32, F32, list[F32], F32]:
+    """(COARSE x COARSE x 3 even-light mean, robust: a passing hand does not count; COARSE x COARSE usual deviation from it; the
+    light of each, 9x3, and the trust in it, N x COARSE x COARSE), of `textures` as coarse and how well each is `seen`."""
     trust: F32 = seen.copy()
     lights: list[F32] = []
     reference = np.zeros_like(textures[0])

@@ -51,7 +51,7 @@ class OccluderFinder:
         `worn` and `seen` are the picture's small texture, `expected` is the person's usual one under the picture's light and
         `usual` its fine structure (`fine`), `tolerance` (COARSE x COARSE) says how far the texture usually strays.
         """
-        odds = self.network(_apart(worn, expected), _around(fine(worn), usual, seen, tolerance))
+        odds = self.network(*evidence(worn, seen, expected, usual, tolerance))
         near = cv2.dilate(odds, np.ones((_NEAR, _NEAR)))
         return np.minimum(soft_step(odds - self.wary, *_LIKELY), soft_step(near, *_CERTAIN))
 
@@ -60,6 +60,11 @@ def occluder_finder(space: FaceSpace) -> OccluderFinder:
     """The finder with the network as it comes with the program."""
     eyes = cv2.dilate(filled(space.small, *EYES), np.ones((_LIDS, _LIDS)))
     return OccluderFinder(network=read_network("occluders"), wary=np.float32(_WARY) * coarse(eyes))
+
+
+def evidence(worn: F32, seen: F32, expected: F32, usual: F32, tolerance: F32) -> tuple[F32, F32]:
+    """(3 x COARSE x COARSE, 5 x _HALF x _HALF): what the network is shown, from what `OccluderFinder` is called with."""
+    return _apart(worn, expected), _around(fine(worn), usual, seen, tolerance)
 
 
 def fine(texture: F32) -> F32:

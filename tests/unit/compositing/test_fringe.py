@@ -11,9 +11,9 @@ from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast, compose
 from bianlian.imaging.colour import rgb_from_frame
 from bianlian.records.arrays import F32, U8
-from tests.faces import faces_of, grant, space, tracked
+from tests.faces import faces_of, grant, learnt, space, tracked
 from tests.material import footage, pictures
-from tests.unit.compositing.test_stage import CAPTURE, FOOTAGE, appearance, learnt, performer
+from tests.unit.compositing.test_stage import CAPTURE, FOOTAGE, appearance, performer
 
 FOREHEAD = (10, 338, 297, 332, 284, 333, 299, 337, 151)
 """Around one half of it, well above the brow."""

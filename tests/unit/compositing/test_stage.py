@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 
@@ -16,28 +15,18 @@ from bianlian.compositing.stage import LEAD_IN, Cast, compose
 from bianlian.errors import ConsentRefused, InternalError
 from bianlian.imaging.colour import rgb_from_frame
 from bianlian.imaging.face_space import side_for
-from bianlian.learning.interface import Identity
-from bianlian.learning.levels import draft_learner
-from bianlian.learning.samples import collect
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.composite import Composite
 from bianlian.records.face import EXPRESSION_NAMES, Pose, TrackedFace
 from bianlian.records.frame import Frame
-from bianlian.records.progress import Silent
-from tests.faces import COMMITMENT, DONOR_ID, grant, space, tracked
+from tests.faces import grant, learnt, space, tracked
 from tests.material import frame_of
 
 CAPTURE = "demo/demo_donor_talk.mp4", 24, 0, 6
 """As `tests.faces.tracked` takes it."""
 FOOTAGE = "demo/demo_footage.mp4"
 COUNT = 8
-
-
-def learnt(capture: Iterable[tuple[Frame, TrackedFace]]) -> Appearance:
-    """A donor, learnt from frames with their face."""
-    identity = Identity(donor_id=DONOR_ID, template_commitment=COMMITMENT)
-    return draft_learner(space()).fit(collect(capture, space(), limit=24), identity, seed=0, reporter=Silent())
 
 
 @cache

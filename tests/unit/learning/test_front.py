@@ -7,20 +7,15 @@ import numpy as np
 import pytest
 
 from bianlian.imaging.colour import rgb_from_frame
-from bianlian.learning.interface import Identity
-from bianlian.learning.levels import draft_learner
-from bianlian.learning.samples import collect
 from bianlian.records.arrays import F32
-from bianlian.records.progress import Silent
-from tests.faces import COMMITMENT, DONOR_ID, space, tracked
+from tests.faces import learnt, space, tracked
 from tests.material import frame_of
 from tests.occluders import BLACK, Draw, with_glasses, with_hand, with_microphone
 
-IDENTITY = Identity(donor_id=DONOR_ID, template_commitment=COMMITMENT)
 CLIP = "demo/demo_donor_talk.mp4"
 
 
-def learnt(draw: Draw | None, every: int = 3) -> F32:
+def face_learnt(draw: Draw | None, every: int = 3) -> F32:
     """The face as it mostly is, SxSx3, learnt from a capture with something in front in one frame of `every`."""
     capture = tracked(CLIP, 30, 0, 5)
     if draw is not None:
@@ -28,9 +23,7 @@ def learnt(draw: Draw | None, every: int = 3) -> F32:
             frame, face = capture[index]
             picture, _ = draw(rgb_from_frame(frame), face.face.points_image)
             capture[index] = frame_of(picture, frame.index), face
-    return (
-        draft_learner(space()).fit(collect(iter(capture), space(), limit=60), IDENTITY, seed=1, reporter=Silent()).mean
-    )
+    return learnt(capture, limit=60).mean
 
 
 def away(one: F32, other: F32) -> float:
@@ -43,12 +36,11 @@ def away(one: F32, other: F32) -> float:
 @pytest.mark.parametrize(("draw", "limit"), [(with_hand, 0.012), (with_microphone, 0.003)])
 def test_what_was_in_front_is_not_learnt(draw: Draw, limit: float) -> None:
     """Were it learnt as any other texel the face would be 0.022 off by the hand, and 0.007 by the microphone."""
-    assert away(learnt(draw), learnt(None)) < limit
+    assert away(face_learnt(draw), face_learnt(None)) < limit
 
 
 @pytest.mark.parametrize(("width", "limit"), [(0.2, 0.012), (0.1, 0.010)])
 def test_glasses_are_not_learnt(width: float, limit: float) -> None:
     """With their rims learnt the face would be 0.028 and 0.017 off."""
-    assert (
-        away(learnt(lambda picture, points: with_glasses(picture, points, BLACK, width), every=1), learnt(None)) < limit
-    )
+    worn = face_learnt(lambda picture, points: with_glasses(picture, points, BLACK, width), every=1)
+    assert away(worn, face_learnt(None)) < limit
