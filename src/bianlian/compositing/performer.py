@@ -9,6 +9,7 @@ import numpy as np
 
 from bianlian.compositing.grain import grain_over, roughness
 from bianlian.errors import NothingToSwap, UnreadableMedia
+from bianlian.imaging.black import black_level, darkest, sunk
 from bianlian.imaging.colour import PixelBox, rgb_float_from_frame
 from bianlian.imaging.doubt import shape_doubt
 from bianlian.imaging.face_space import SMALL, FaceSpace, plain_skin
@@ -25,7 +26,7 @@ from bianlian.records.arrays import F32, frozen
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
-FORMAT, VERSION = "bianlian-performer", 9
+FORMAT, VERSION = "bianlian-performer", 10
 _LIVELY = 4
 """How much more the variance of an expression counts than its mean. At 4 the bench pairs change by at most .01 dB."""
 _THROUGH = np.float32(0.02)
@@ -45,6 +46,7 @@ _ARRAYS = (
     "liveliness",
     "open",
     "glasses",
+    "black",
 )
 
 
@@ -80,13 +82,15 @@ class Performer:
     """2: how far the eyes are usually open, see `lids.usual_openings`."""
     glasses: F32
     """1: the share of the frames in which glasses are worn."""
+    black: F32
+    """1: what all coded values of the footage are raised by, see `black.black_level`. All textures here are without."""
 
     def __post_init__(self) -> None:
         for name, shape in (
             ("neutral", (468, 3)), ("shape_doubt", (1,)), ("pupils", (1,)), ("known", (468,)),
             ("settled", (468,)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)),
             ("tolerance", (COARSE, COARSE)), ("usual", (SMALL, SMALL, 3)), ("grain", (2,)),
-            ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)), ("glasses", (1,)),
+            ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)), ("glasses", (1,)), ("black", (1,)),
         ):  # fmt: skip
             object.__setattr__(self, name, frozen(getattr(self, name), name, shape, np.float32))
 
@@ -148,7 +152,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
     Raises:
         NothingToSwap: the performer is to be seen in no frame.
     """
-    kept: list[tuple[Face, F32, F32, F32]] = []
+    kept: list[tuple[Face, F32, F32, F32, float]] = []
     stride, count = 1, 0
     for frame, tracked in frames:
         if tracked.is_interpolated:
@@ -158,16 +162,18 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
             corner = np.array([box.left, box.top, 0], np.float32)
             rgb = rgb_float_from_frame(frame, box)
             points = tracked.face.points_image - corner
-            kept.append((tracked.face, *small_texture(rgb, points, space), roughness(rgb, points, space)))
+            look = small_texture(rgb, points, space)
+            kept.append((tracked.face, *look, roughness(rgb, points, space), darkest(frame)))
             if len(kept) == limit:
                 kept, stride = kept[::2], stride * 2
         count += 1
     if not kept:
         raise NothingToSwap("the performer's face is to be seen in no frame", advice="run: bianlian people FOOTAGE")
-    faces = [face for face, _, _, _ in kept]
+    faces, looks, parts, roughs, darks = zip(*kept, strict=True)
     neutral = neutral_shape(faces, space.canonical, space.expressions, space.pose_weights)
-    textures = np.stack([texture for _, texture, _, _ in kept])
-    seen, rough = np.stack([part for _, _, part, _ in kept]), np.stack([part for _, _, _, part in kept])
+    black = black_level(darks)
+    textures, seen = sunk(np.stack(looks), black), np.stack(parts)
+    rough = (np.stack(roughs) / (1 - black)).astype(np.float32)
     share, seen = _without_glasses(textures, seen, glasses_finder(space))
     reference, tolerance, lights, trust = habits(
         np.stack([coarse(texture) for texture in textures]), np.stack([coarse(part) for part in seen]), space
@@ -183,7 +189,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
         open=usual_openings(np.stack([lids(face.points_image) for face in faces])),
         habit=(expressions - rest).mean(axis=0), liveliness=expressions.std(axis=0),
         usual=usual_look(textures, seen, lights, trust, space), grain=grain_over(rough, seen, lights, space),
-        glasses=np.array([share], np.float32),
+        glasses=np.array([share], np.float32), black=np.array([black], np.float32),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from bianlian.compositing.mouth import with_open_mouth
 from bianlian.compositing.perform import Role, cast_role
 from bianlian.compositing.performer import Performer, face_box, small_texture
 from bianlian.errors import ConsentRefused, InternalError
+from bianlian.imaging.black import raised, sunk
 from bianlian.imaging.colour import PixelBox, planes_with_rgb, rgb_float_from_frame, threefold
 from bianlian.imaging.face_space import SMALL, FaceSpace
 from bianlian.imaging.glasses import GlassesFinder, around, glasses_finder
@@ -182,7 +183,8 @@ def _with_face(
     box = face_box(face, frame)
     if min(box.size) < SMALLEST_BOX:
         return composite
-    rgb = rgb_float_from_frame(frame, box)
+    black = float(role.performer.black[0])
+    rgb = sunk(rgb_float_from_frame(frame, box), black)
     sight = _sight(rgb, face, box, role, space, lookout)
     moment = _Moment(index=frame.index, centre=face.points_image.mean(axis=0), size=face.box.height, light=sight.light)
     light = _damped(moment, past)
@@ -211,7 +213,7 @@ def _with_face(
         points_image=np.concatenate([points, face.points_image[len(points) :]]),
         confidence=confidence, fade_reason=reason,
     )  # fmt: skip
-    changed = replace(frame, planes=planes_with_rgb(frame, inner, rgb, matte))
+    changed = replace(frame, planes=planes_with_rgb(frame, inner, raised(rgb, black), matte))
     return Composite(frame=changed, faces=(*composite.faces, placed))
 
 

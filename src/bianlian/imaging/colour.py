@@ -119,6 +119,15 @@ def small_rgb_from_frame(frame: Frame, longest: int) -> U8:
     return cv2.convertScaleAbs(np.maximum(rgb, 0, out=rgb), alpha=255.0)
 
 
+def luma_from_frame(frame: Frame, *, step: int = 1) -> F32:
+    """Coded luma, about 0..1, of every `step`-th pixel of every `step`-th row."""
+    planes = [plane[::step, ::step].astype(np.float32) for plane in frame.planes]
+    if frame.colour.matrix == Matrix.RGB:
+        return np.stack(planes, axis=-1) @ LUMA / np.float32(2**frame.bit_depth - 1)
+    matrix, offset = _matrix_of(frame)
+    return (planes[0] - offset[0]) * matrix[0, 0]
+
+
 def planes_with_rgb(frame: Frame, box: PixelBox, rgb: F32, matte: U8) -> tuple[Plane, Plane, Plane]:
     """New planes with coded `rgb` (HxWx3, about 0..1, already blended) written where `matte` (HxW) is above zero.
 

@@ -36,6 +36,8 @@ class Lesson:
     """In order of time, spread over the poses and expressions seen."""
     faces: tuple[Face, ...]
     """Of clear frames all along the capture: what a shape is solved from wants number, not variety."""
+    black: float
+    """0..1: what all coded values of the capture are raised by, see `black.black_level`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bianlian.errors import NothingToSwap
+from bianlian.imaging.black import sunk
 from bianlian.imaging.doubt import shape_doubt
 from bianlian.imaging.face_space import FaceSpace, plain_skin
 from bianlian.imaging.lids import shut, with_shut
@@ -60,6 +61,7 @@ class LinearLearner:
         reporter.progress(Progress(stage="learn", done=1, total=4, unit="steps"))
         seen = np.stack([_seen(face, space) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
+        textures = sunk(textures, lesson.black)
         usual = np.array([sample.frames for sample in samples], np.float32)
         mean = even_light(textures, seen, usual, space)
         mean = without_glasses(textures, seen, usual, mean, space)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from bianlian.imaging.black import black_level, darkest
 from bianlian.imaging.colour import PixelBox, rgb_from_frame
 from bianlian.imaging.face_space import FaceSpace
 from bianlian.imaging.performance import POSE, performance
@@ -38,6 +39,7 @@ def collect(
     kept: list[tuple[int, Sample]] = []
     stands_for = np.ones(limit, np.intp)
     faces, stride = list[Face](), 1
+    blacks = list[float]()
     features = np.zeros((limit + 1, FEATURES), np.float32)
     distances = np.full((limit + 1, limit + 1), np.inf, np.float32)
     for number, (frame, tracked) in enumerate(frames):
@@ -46,6 +48,7 @@ def collect(
             continue
         if number % stride == 0:
             faces.append(face)
+            blacks.append(darkest(frame))
             if len(faces) == _FACES:
                 faces, stride = faces[::2], 2 * stride
         place = len(kept)
@@ -70,7 +73,7 @@ def collect(
         (number, replace(sample, frames=int(count))) for (number, sample), count in zip(kept, stands_for, strict=False)
     ]
     samples = tuple(sample for _, sample in sorted(counted, key=lambda entry: entry[0]))
-    return Lesson(samples=samples, faces=tuple(faces))
+    return Lesson(samples=samples, faces=tuple(faces), black=black_level(blacks))
 
 
 def _sample(frame: Frame, face: Face, space: FaceSpace) -> Sample:
