@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 
 from bianlian.imaging.face_space import FaceSpace, small
 from bianlian.imaging.glasses import WORN, around, glasses_finder
 from bianlian.imaging.performance import enlarged
 from bianlian.learning.detail import weighted_mean
+from bianlian.learning.unseen import filled_in
 from bianlian.records.arrays import F32
 
 _KNOWN = np.float32(0.1)
 """Share of a texel's sightings in which no glasses are before it, from which on it is known. A rim slides over the skin as a head
 turns and nods."""
-_REACH = (0.01, 0.02, 0.04, 0.08)
-"""Standard deviations, shares of the template's side, over which what is never seen is filled in from around: from near first."""
-_ENOUGH = np.float32(0.05)
-"""How much of what is around must be known for that."""
 
 
 def without_glasses(textures: F32, seen: F32, weights: F32, mean: F32, space: FaceSpace) -> F32:
@@ -33,7 +29,7 @@ def without_glasses(textures: F32, seen: F32, weights: F32, mean: F32, space: Fa
         return mean
     worn = np.stack([enlarged(around(find(*look)), seen.shape[1]) for look in looks])
     bared = seen * (1 - worn)
-    bare = _filled_in(weighted_mean(textures, bared, weights), _known(seen, bared, weights))
+    bare = filled_in(weighted_mean(textures, bared, weights), _known(seen, bared, weights))
     for index, glasses in enumerate(worn):
         textures[index] += glasses[..., None] * (bare - textures[index])
     return np.clip(weighted_mean(textures, seen, weights), 0, 1)
@@ -43,14 +39,3 @@ def _known(seen: F32, bared: F32, weights: F32) -> F32:
     """SxS, 0..1: how surely a texel is known, from how well it is `seen` and how well `bared` of glasses (NxSxS)."""
     with_any, without = (np.einsum("n,nij->ij", weights, part) for part in (seen, bared))
     return np.clip(without / np.maximum(with_any, 1e-3) / _KNOWN, 0, 1).astype(np.float32)
-
-
-def _filled_in(texture: F32, known: F32) -> F32:
-    """`texture` (SxSx3) where it is `known` (SxS), and elsewhere what is known around."""
-    for reach in _REACH:
-        spread = reach * len(texture)
-        there = cv2.GaussianBlur(known, (0, 0), spread)
-        around_it = cv2.GaussianBlur(texture * known[..., None], (0, 0), spread) / np.maximum(there, 1e-6)[..., None]
-        texture = texture + ((1 - known) * (there > 0))[..., None] * (around_it - texture)
-        known = np.maximum(known, (there > _ENOUGH).astype(np.float32))
-    return texture

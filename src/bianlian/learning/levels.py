@@ -21,6 +21,7 @@ from bianlian.learning.front import uncovered
 from bianlian.learning.glasses import without_glasses
 from bianlian.learning.interface import Identity, Lesson
 from bianlian.learning.ridge import ridge
+from bianlian.learning.unseen import with_sides
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.face import Face
@@ -66,6 +67,7 @@ class LinearLearner:
         mean = even_light(textures, seen, usual, space)
         mean = without_glasses(textures, seen, usual, mean, space)
         mean, seen, clear = uncovered(textures, seen, usual, mean, space)
+        mean = with_sides(mean, seen, space)
         face = with_detail(mean, textures, seen, _still(features) * clear, space)
         looks = with_shut(looks_of(faces), np.stack([shut(texture, mean, space) for texture in textures]))
         eyes, eyes_seen = eyes_of(textures, seen, looks, features[:, POSE], space)
