@@ -42,6 +42,9 @@ _DRAWN = 0.02
 _INNER, _DULL = 0.5, 0.33
 """The donor's share from which a face tells its tone, and how much of it, the darkest, does not. Over 72 synthetic pairs the
 colour errs by .026 log units, by .040 with the median over all skin (docs/engine.md)."""
+_BURNT, _ROUNDS = 0.97, 9
+"""Value of a mean texture from which a channel was burnt out in most frames, and how often its tone is told anew by what was told
+before. .03 to .1 of FLIP where the highlights of a face are burnt out."""
 _SKIN, _BEARD = 0.15, 0.35
 """Log difference up to which two faces both show skin, and from which one of them shows a beard, or a fringe."""
 _RIM = 0.45
@@ -225,15 +228,24 @@ def _common_light(donor: F32, performer: F32, space: FaceSpace) -> F32:
 def _tone_between(lit: F32, performer: F32, space: FaceSpace) -> F32:
     """3: log of how much brighter the `performer` is than the donor, `lit` alike (both COARSE x COARSE x 3).
 
-    Beard, brows, lips, make-up and the dark of eyes and mouth of either are among its darker `_DULL`; of what is left, the middle
-    half of the quotients counts.
+    Beard, brows, lips, make-up and the dark of eyes and mouth of either are among its darker `_DULL`.
     """
     inner = coarse(space.template.spread(space.share)) > _INNER
     worn, drawn = performer[inner], lit[inner]
     bright = np.logical_and(*(luma > np.quantile(luma, _DULL) for luma in (worn.sum(axis=1), drawn.sum(axis=1))))
-    quotients = np.sort(np.log(np.maximum(worn[bright], _DARK) / np.maximum(drawn[bright], _DARK)), axis=0)
-    quarter = len(quotients) // 4
-    return quotients[quarter : len(quotients) - quarter].mean(axis=0)
+    quotients = np.log(np.maximum(worn[bright], _DARK) / np.maximum(drawn[bright], _DARK))
+    return np.array(
+        [_middle(*channel) for channel in zip(quotients.T, worn[bright].T >= _BURNT, strict=True)], np.float32
+    )
+
+
+def _middle(quotients: F32, burnt: npt.NDArray[np.bool_]) -> float:
+    """The mean of the middle half of N log quotients; where the performer is `burnt` out, the quotient may be any larger one."""
+    quarter, middle = len(quotients) // 4, -np.inf
+    for _ in range(_ROUNDS if burnt.any() else 1):
+        supposed = np.sort(np.where(burnt, np.maximum(quotients, middle), quotients))
+        middle = float(supposed[quarter : len(quotients) - quarter].mean())
+    return middle
 
 
 def _differ(donor: F32, performer: F32) -> F32:

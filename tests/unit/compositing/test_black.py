@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bianlian.compositing.performer import study
-from bianlian.compositing.stage import Cast, compose
 from bianlian.imaging.colour import rgb_from_frame
-from bianlian.records.arrays import F32
 from bianlian.records.face import TrackedFace
 from bianlian.records.frame import Frame
-from tests.faces import grant, learnt, space, tracked
+from tests.faces import learnt, space, tracked
 from tests.material import frame_of
-from tests.unit.compositing.test_stage import CAPTURE, FOOTAGE, appearance
+from tests.unit.compositing.test_stage import CAPTURE, FOOTAGE, drawn_into
 
 HAZE = 0.2
 Clip = list[tuple[Frame, TrackedFace]]
@@ -24,18 +21,6 @@ def hazy(clip: Clip) -> Clip:
         return frame_of(np.rint(picture).astype(np.uint8), frame.index)
 
     return [(veiled(frame), face) for frame, face in clip]
-
-
-def drawn_into(clip: Clip) -> tuple[F32, F32]:
-    """(the first frame with the donor in it, and how much of each of its pixels is the donor)."""
-    cast = {1: Cast(grant=grant(), appearance=appearance(), performer=study(clip, space()))}
-    frame, face = clip[0]
-    (composite,) = compose([(frame, (face,))], cast, space())
-    (placed,) = composite.faces
-    rows, columns = placed.matte.shape
-    share = np.zeros(frame.size, np.float32)
-    share[placed.top : placed.top + rows, placed.left : placed.left + columns] = placed.matte / np.float32(255)
-    return rgb_from_frame(composite.frame).astype(np.float32), share
 
 
 def test_a_face_in_haze_is_the_clear_face_behind_it() -> None:

@@ -52,6 +52,18 @@ def composed() -> tuple[Composite, ...]:
     return tuple(compose(footage(), cast(), space()))
 
 
+def drawn_into(clip: list[tuple[Frame, TrackedFace]]) -> tuple[F32, F32]:
+    """(the first frame with the donor in it, and how much of each of its pixels is the donor)."""
+    cast = {1: Cast(grant=grant(), appearance=appearance(), performer=study(clip, space()))}
+    frame, face = clip[0]
+    (composite,) = compose([(frame, (face,))], cast, space())
+    (placed,) = composite.faces
+    rows, columns = placed.matte.shape
+    share = np.zeros(frame.size, np.float32)
+    share[placed.top : placed.top + rows, placed.left : placed.left + columns] = placed.matte / np.float32(255)
+    return rgb_from_frame(composite.frame).astype(np.float32), share
+
+
 def test_only_pixels_under_the_matte_change() -> None:
     for (frame, _), composite in zip(footage(), composed(), strict=True):
         (placed,) = composite.faces

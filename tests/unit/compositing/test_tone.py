@@ -18,7 +18,7 @@ from bianlian.records.face import TrackedFace
 from bianlian.records.frame import Frame
 from tests.faces import grant, space, tracked
 from tests.material import frame_of
-from tests.unit.compositing.test_stage import FOOTAGE, appearance, performer
+from tests.unit.compositing.test_stage import FOOTAGE, appearance, drawn_into, performer
 
 GREY, SEPIA = (1.0, 1.0, 1.0), (1.0, 0.88, 0.7)
 
@@ -91,3 +91,16 @@ def test_make_up_of_the_performer_does_not_make_the_donor_darker() -> None:
     made_up = replace(plain, reference=painted)
     before, after = (cast_role(appearance(), who, space()).light[0] for who in (plain, made_up))
     assert np.abs(after - before).max() < 0.03
+
+
+@pytest.mark.parametrize("gain", [1.5, 1.8])
+def test_a_burnt_out_face_gets_a_burnt_out_donor(gain: float) -> None:
+    """Burnt-out skin must not pass for skin of that tone: red would be 10 and 16 codes too dark, and the face 5 and 9 off."""
+
+    def brighter(frame: Frame) -> Frame:
+        return frame_of(np.minimum(rgb_from_frame(frame) * np.float32(gain), 255).astype(np.uint8), frame.index)
+
+    clip = tracked(FOOTAGE, 12, 0, 10)
+    plain, share = drawn_into(clip)
+    bright, _ = drawn_into([(brighter(frame), face) for frame, face in clip])
+    assert np.abs(bright - np.minimum(gain * plain, 255))[share > 0.5].mean() < 4.5 * gain - 2
