@@ -18,6 +18,7 @@ from bianlian.imaging.template import (
     BROWS,
     EYE_CORNERS,
     EYES,
+    LIPS,
     MOUTH,
     Part,
     Template,
@@ -27,8 +28,6 @@ from bianlian.imaging.template import (
     resized,
 )
 from bianlian.records.arrays import F32
-
-_LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
 
 SMALL = 2 * COARSE
 SIDE, LARGE_SIDE = 256, 512
@@ -208,7 +207,7 @@ def _eye_part(template: Template, outline: tuple[int, ...]) -> Part:
 def _skin(template: Template, share: F64) -> F32:
     step = template.side / 256
     features = cv2.dilate(openings(template), np.ones((round(9 * step),) * 2))
-    features = np.maximum(features, filled(template, *BROWS, _LIPS))
+    features = np.maximum(features, filled(template, *BROWS, LIPS))
     features = cv2.dilate(features, np.ones((round(5 * step),) * 2))
     inner = cv2.erode(template.inside.astype(np.uint8), np.ones((round(9 * step),) * 2)).astype(np.float32)
     inner *= template.spread(share) > 0.02

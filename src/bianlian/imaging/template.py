@@ -22,6 +22,8 @@ UPPER_LIDS = ((33, 246, 161, 160, 159, 158, 157, 173, 133), (263, 466, 388, 387,
 LOWER_LIDS = ((33, 7, 163, 144, 145, 153, 154, 155, 133), (263, 249, 390, 373, 374, 380, 381, 382, 362))
 MOUTH = (*UPPER_LIP, *LOWER_LIP[::-1])
 """The outline of what lies between the lips."""
+LIPS = (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146)
+"""The outline of the lips."""
 EYES = tuple((*upper, *lower[::-1]) for upper, lower in zip(UPPER_LIDS, LOWER_LIDS, strict=True))
 """The outlines of what lies between the lids."""
 IRISES = (468, 473)

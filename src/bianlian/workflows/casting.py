@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from bianlian.compositing.contrast import in_contrast_of
 from bianlian.compositing.perform import at_side
-from bianlian.compositing.performer import study
+from bianlian.compositing.performer import Performer, study
 from bianlian.compositing.stage import Cast
 from bianlian.compositing.tone import in_tones_of
 from bianlian.donors.papers import TEMPLATE
@@ -193,7 +194,7 @@ def prepared(permitted: Permitted, job: FileSwap, track: TrackReader, album: Alb
     casts = {
         person: Cast(
             grant=grants[person],
-            appearance=in_tones_of(performer, at_side(appearances[person], space.template.side)),
+            appearance=_as_seen_with(performer, appearances[person], space),
             performer=performer,
         )
         for person, performer in performers.items()
@@ -210,3 +211,8 @@ def prepared(permitted: Permitted, job: FileSwap, track: TrackReader, album: Alb
         watermark=watermark,
         encode=job.encode,
     )
+
+
+def _as_seen_with(performer: Performer, appearance: Appearance, space: FaceSpace) -> Appearance:
+    """The appearance as the performer's camera and grade would show it."""
+    return in_tones_of(performer, in_contrast_of(performer, at_side(appearance, space.template.side), space))

@@ -1,0 +1,73 @@
+"""Another tone curve than the capture's: the donor's features stand out as the performer's do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from bianlian.compositing.contrast import in_contrast_of
+from bianlian.compositing.performer import study
+from bianlian.compositing.stage import Cast, compose
+from bianlian.imaging.colour import rgb_from_frame
+from bianlian.records.appearance import Appearance
+from bianlian.records.arrays import F32
+from bianlian.records.face import TrackedFace
+from bianlian.records.frame import Frame
+from tests.faces import grant, space, tracked
+from tests.material import frame_of
+from tests.unit.compositing.test_stage import FOOTAGE, appearance, drawn_into, performer
+
+Curve = Callable[[F32], F32]
+
+
+def through(curve: Curve) -> list[tuple[Frame, TrackedFace]]:
+    """The footage through a curve of coded values, 0..1."""
+
+    def printed(frame: Frame) -> Frame:
+        values = curve(rgb_from_frame(frame).astype(np.float32) / np.float32(255))
+        return frame_of(np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8), frame.index)
+
+    return [(printed(frame), face) for frame, face in tracked(FOOTAGE, 12, 0, 10)]
+
+
+def away(curve: Curve, drawn: Appearance) -> float:
+    """Codes between the face drawn into footage through a curve, and the face drawn into the footage and then through it."""
+    plain, share = drawn_into(tracked(FOOTAGE, 12, 0, 10))
+    clip = through(curve)
+    frame, face = clip[0]
+    cast = {1: Cast(grant=grant(), appearance=drawn, performer=study(clip, space()))}
+    (composite,) = compose([(frame, (face,))], cast, space())
+    return float(np.abs(rgb_from_frame(composite.frame) - 255 * curve(plain / 255))[share > 0.5].mean())
+
+
+@pytest.mark.parametrize(("power", "share"), [(0.6, 0.5), (0.7, 0.7), (1.5, 0.85)])
+def test_the_donor_goes_through_the_same_curve(power: float, share: float) -> None:
+    def curve(values: F32) -> F32:
+        return values ** np.float32(power)
+
+    curved = in_contrast_of(study(through(curve), space()), appearance(), space())
+    assert away(curve, curved) < share * away(curve, appearance())
+
+
+def test_the_same_camera_changes_nothing() -> None:
+    assert in_contrast_of(performer(), appearance(), space()) is appearance()
+
+
+@pytest.mark.parametrize("spread", [2.0, 3.0])
+def test_blur_does_not_pass_for_a_flat_curve(spread: float) -> None:
+    clip = through(lambda values: cv2.GaussianBlur(values, (0, 0), spread))
+    mean = in_contrast_of(study(clip, space()), appearance(), space()).mean
+    assert np.abs(mean - appearance().mean).max() < 0.01
+
+
+def test_a_donor_without_basis_goes_through_it_too() -> None:
+    bare = replace(
+        appearance(), basis=appearance().basis[:0], scales=appearance().scales[:0], doubt=appearance().doubt[:0],
+        regressor=appearance().regressor[:, :0],
+    )  # fmt: skip
+    flat = study(through(lambda values: values**0.6), space())
+    assert np.array_equal(in_contrast_of(flat, bare, space()).mean, in_contrast_of(flat, appearance(), space()).mean)
