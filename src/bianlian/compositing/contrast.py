@@ -47,21 +47,27 @@ def in_contrast_of(performer: Performer, appearance: Appearance, space: FaceSpac
     power = np.float32(min(np.exp(sure * apart), _STEEPEST))
     if power == 1:
         return appearance
-    skin = np.percentile(mean[_skin(space)], _SKIN, axis=0).astype(np.float32)
+    skin = np.maximum(np.percentile(mean[_skin(space)], _SKIN, axis=0), _DARKEST).astype(np.float32)
 
     def through(values: F32) -> F32:
         return skin * np.maximum(values / skin, _DARKEST / 4) ** power
 
     curved = through(appearance.mean)
-    rows = appearance.basis * (power * curved / np.maximum(appearance.mean, _DARKEST))
-    peaks = np.maximum(np.abs(rows).max(axis=(1, 2, 3)), 1e-6)
+    rows = [_coded(row * (power * curved / np.maximum(appearance.mean, _DARKEST))) for row in appearance.basis]
+    steps = np.array([step for _, step in rows], np.float32)
     codes = np.tile(np.linspace(0, 1, 256, dtype=np.float32)[:, None], 3)
     table = np.rint(255 * np.minimum(through(codes), 1)).astype(np.uint8)
     return replace(
-        appearance, mean=curved, basis=np.rint(rows / peaks[:, None, None, None] * 127).astype(np.int8),
-        scales=(appearance.scales * peaks / 127).astype(np.float32),
+        appearance, mean=curved, scales=appearance.scales * steps,
+        basis=np.array([row for row, _ in rows], np.int8).reshape(appearance.basis.shape),
         eyes=np.stack([table[appearance.eyes[..., channel], channel] for channel in range(3)], axis=-1),
     )  # fmt: skip
+
+
+def _coded(row: F32) -> tuple[npt.NDArray[np.int8], float]:
+    """A row of a basis in 127 steps either way, and what one step is."""
+    step = max(float(np.abs(row).max()) / 127, 1e-6)
+    return np.rint(row / np.float32(step)).astype(np.int8), step
 
 
 def contrast(face: F32, space: FaceSpace) -> float:
