@@ -1,7 +1,8 @@
 """The fine grain of a donor's skin: pores, freckles, brow hair and stubble, which a mean over many frames washes out.
 
 Single frames hold it. Each third of the face takes it from the frame that shows that third best, so that nothing is averaged away
-and the sides of a turned face are not the stretched pixels of a frontal one.
+and the sides of a turned face are not the stretched pixels of a frontal one. Only where a capture is noisy, so many frames are
+averaged that its noise is not learnt as skin.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from bianlian.imaging.colour import LUMA
 from bianlian.imaging.face_space import FaceSpace
-from bianlian.imaging.performance import soft_step
+from bianlian.imaging.performance import enlarged, soft_step
 from bianlian.imaging.template import Template, openings
 from bianlian.learning.flow import follow, smooth_flow
 from bianlian.records.arrays import F32
@@ -28,6 +30,15 @@ _CENTRES, _REACH = (0.16, 0.5, 0.84), 0.35
 """The thirds, across the template: where each counts most, and how far from there it starts to count little."""
 _STEEP = 4
 """How quickly one third passes into the next: where two frames mix, both are blurred."""
+_CLEAR, _MOST = 1.1 / 255, 12
+"""Deviation of fine grain at one place of the skin, from frame to frame, that a single frame may have, and the most frames that
+are averaged. Six clear captures read .5 to 1.1 codes, two with noise of 8 codes 3.4 and 3.7."""
+_LOOKS = 40
+"""Frames that tell it."""
+_SKIN, _SMOOTHEST = 0.5, 25
+"""How surely a texel is skin and seen to tell it, and the per cent of them that are free of beard and wrinkles that move."""
+_NORMAL = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
 
 
 def weighted_mean(textures: F32, seen: F32, weights: F32) -> F32:
@@ -47,15 +58,29 @@ def with_detail(mean: F32, textures: F32, seen: F32, still: F32, space: FaceSpac
     """
     spread, thirds = _GRAIN * len(mean), _thirds(space)
     worths = [_worths(texture, _safe(part), thirds) for texture, part in zip(textures, seen, strict=True)]
+    ranked = np.argsort(-np.array(worths) * still[:, None], axis=0, kind="stable")[: _enough(textures, seen, space)]
     fine, total, shown = np.zeros_like(mean), np.full_like(seen[0], 1e-12), np.zeros_like(seen[0])
-    for third, best in zip(thirds, np.argmax(np.array(worths) * still[:, None], axis=0), strict=True):
-        view = _safe(seen[best])
-        texture = follow(textures[best], smooth_flow(textures[best], mean, view))
-        weight = cv2.GaussianBlur(view**2 * third, (0, 0), 4 * spread) ** _STEEP
-        fine, total = fine + weight[..., None] * _grain(texture), total + weight
-        shown = np.maximum(shown, view)
+    for third, chosen in zip(thirds, ranked.T, strict=True):
+        for best in chosen:
+            view = _safe(seen[best])
+            texture = follow(textures[best], smooth_flow(textures[best], mean, view))
+            weight = cv2.GaussianBlur(view**2 * third, (0, 0), 4 * spread) ** _STEEP
+            fine, total = fine + weight[..., None] * _grain(texture), total + weight
+            shown = np.maximum(shown, view)
     strength = cv2.GaussianBlur(np.minimum(2 * shown, 1), (0, 0), spread) * _strength(space.template)
     return mean + strength[..., None] * (fine / total[..., None] - _grain(mean))
+
+
+def _enough(textures: F32, seen: F32, space: FaceSpace) -> int:
+    """How many of the `textures` must be averaged so that their noise is no more than a clear frame's."""
+    looks = np.arange(0, len(textures), -(-len(textures) // _LOOKS))
+    grain = np.stack([_grain(textures[look] @ LUMA) for look in looks])
+    well_seen = enlarged(space.skin, seen.shape[1]) * seen[looks].mean(axis=0) > _SKIN
+    if not well_seen.any():
+        return 1
+    stray = np.median(np.abs(grain - np.median(grain, axis=0)), axis=0)[well_seen]
+    noise = _NORMAL * float(np.percentile(stray, _SMOOTHEST))
+    return int(np.clip(round((noise / _CLEAR) ** 2), 1, _MOST))
 
 
 def _safe(seen: F32) -> F32:
