@@ -15,6 +15,7 @@ from bianlian.imaging.light import coarse, light_between, relit
 from bianlian.imaging.performance import POSE, performance
 from bianlian.imaging.shape import F64, neutral_shape, place, resting_expression
 from bianlian.imaging.template import unhidden, visibility
+from bianlian.learning.burnt import unburnt
 from bianlian.learning.detail import weighted_mean, with_detail
 from bianlian.learning.eyes import eyes_of, looks_of
 from bianlian.learning.front import uncovered
@@ -63,6 +64,7 @@ class LinearLearner:
         seen = np.stack([_seen(face, space) for face in faces])
         textures = np.stack([sample.texture for sample in samples]).astype(np.float32) / np.float32(255)
         textures = sunk(textures, lesson.black)
+        textures = unburnt(textures, seen, space)
         usual = np.array([sample.frames for sample in samples], np.float32)
         mean = even_light(textures, seen, usual, space)
         mean = without_glasses(textures, seen, usual, mean, space)

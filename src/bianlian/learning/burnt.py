@@ -1,0 +1,63 @@
+"""Burnt-out skin of a capture: the channels that are lost are told from those that are not.
+
+The red of a face burns out long before its blue. In another light what was burnt would lack red beside what was not: shadows,
+which kept it, would look sunburnt.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from bianlian.imaging.face_space import FaceSpace
+from bianlian.imaging.performance import enlarged
+from bianlian.records.arrays import F32
+
+_BURNT = np.float32(0.97)
+_FEW = 0.02
+"""Share of the skin that may be burnt out as it is: highlights are."""
+_DARK = 0.2
+"""Coded value under which the quotient of two channels is noise."""
+_GREY = 0.05
+"""Log quotient of two channels up to which a colour is grey, and tells nothing of others."""
+
+
+def unburnt(textures: F32, seen: F32, space: FaceSpace) -> F32:
+    """`textures` (NxSxSx3 coded RGB, of which NxSxS was `seen`) of a clear capture; of a burnt-out one, with what its skin would
+    be above 1, all at so low an exposure that nothing is."""
+    skin = (enlarged(space.skin, seen.shape[1]) * seen) > 0.5
+    colours = textures[skin]
+    burnt = colours >= _BURNT
+    if not burnt.any(axis=1).mean() > _FEW:
+        return textures
+    least, second, most = np.argsort(burnt.mean(axis=0), kind="stable")
+    told = textures.copy()
+    told[..., second] = _told(textures[..., second], told[..., least] * _quotient(colours, second, least))
+    leaning = np.log(np.maximum(told[..., second], _DARK) / np.maximum(told[..., least], _DARK))
+    told[..., most] = _told(
+        textures[..., most], told[..., second] * np.exp(leaning * _lean(colours, least, second, most))
+    )
+    return told / max(float(np.percentile(told[skin], 99.5)), 1.0)
+
+
+def _told(channel: F32, guess: F32) -> F32:
+    return np.where(channel >= _BURNT, np.maximum(channel, guess), channel)
+
+
+def _quotient(colours: F32, lost: int, known: int) -> float:
+    """Of two channels of a skin's `colours` (Nx3), where neither is lost."""
+    clear = colours[_clear(colours)]
+    return float(np.median(clear[:, lost] / clear[:, known])) if len(clear) else 1.0
+
+
+def _lean(colours: F32, least: int, second: int, most: int) -> float:
+    """How much farther than the `second` channel from the `least` lies the `most` from the second, in logarithms: what is white,
+    an eye or a tooth, then stays so."""
+    clear = np.log(colours[_clear(colours)])
+    apart = clear[:, second] - clear[:, least]
+    told = np.abs(apart) > _GREY
+    return float(np.median((clear[told, most] - clear[told, second]) / apart[told])) if told.any() else 0.0
+
+
+def _clear(colours: F32) -> npt.NDArray[np.bool_]:
+    return (colours.max(axis=1) < _BURNT) & (colours.min(axis=1) > _DARK)
