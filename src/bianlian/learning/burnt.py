@@ -6,14 +6,18 @@ which kept it, would look sunburnt.
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from bianlian.imaging.face_space import FaceSpace
-from bianlian.imaging.performance import enlarged
+from bianlian.imaging.performance import enlarged, soft_step
 from bianlian.records.arrays import F32
 
-_BURNT = np.float32(0.97)
+_FULL, _BURNT = np.float32(0.9), np.float32(0.97)
+"""Coded values from which a channel may have lost something, and from which it is lost."""
+_SOFT = 0.01
+"""Standard deviation, share of the template's side, over which what was lost is spread: noise would else tear its edge."""
 _FEW = 0.02
 """Share of the skin that may be burnt out as it is: highlights are."""
 _DARK = 0.2
@@ -34,14 +38,17 @@ def unburnt(textures: F32, seen: F32, space: FaceSpace) -> F32:
     told = textures.copy()
     told[..., second] = _told(textures[..., second], told[..., least] * _quotient(colours, second, least))
     leaning = np.log(np.maximum(told[..., second], _DARK) / np.maximum(told[..., least], _DARK))
-    told[..., most] = _told(
-        textures[..., most], told[..., second] * np.exp(leaning * _lean(colours, least, second, most))
-    )
+    guess = told[..., second] * np.exp(leaning * _lean(colours, least, second, most))
+    told[..., most] = _told(textures[..., most], guess)
     return told / max(float(np.percentile(told[skin], 99.5)), 1.0)
 
 
 def _told(channel: F32, guess: F32) -> F32:
-    return np.where(channel >= _BURNT, np.maximum(channel, guess), channel)
+    """NxSxS: a `channel` of textures, and where it is burnt out what it is by a `guess`; without an edge between."""
+    more = np.maximum(guess / np.maximum(channel, _DARK), 1) - 1
+    more *= soft_step(channel, _FULL, _BURNT)
+    spread = _SOFT * channel.shape[1]
+    return channel * (1 + np.stack([cv2.GaussianBlur(one, (0, 0), spread) for one in more]))
 
 
 def _quotient(colours: F32, lost: int, known: int) -> float:
