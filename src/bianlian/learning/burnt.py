@@ -14,7 +14,7 @@ from bianlian.imaging.face_space import FaceSpace
 from bianlian.imaging.performance import enlarged, soft_step
 from bianlian.records.arrays import F32
 
-_FULL, _BURNT = np.float32(0.9), np.float32(0.97)
+_FULL, _BURNT = 0.9, 0.97
 """Coded values from which a channel may have lost something, and from which it is lost."""
 _SOFT = 0.01
 """Standard deviation, share of the template's side, over which what was lost is spread: noise would else tear its edge."""
