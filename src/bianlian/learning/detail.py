@@ -39,6 +39,8 @@ _SKIN, _SMOOTHEST = 0.5, 25
 """How surely a texel is skin and seen to tell it, and the per cent of them that are free of beard and wrinkles that move."""
 _NORMAL = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
+_UNLIKELY, _FAINT = np.float32(3.0), np.float32(1 / 255)
+"""Standard deviations beyond which grain is not the skin's, and what is too faint to tell."""
 
 
 def weighted_mean(textures: F32, seen: F32, weights: F32) -> F32:
@@ -58,29 +60,42 @@ def with_detail(mean: F32, textures: F32, seen: F32, still: F32, space: FaceSpac
     """
     spread, thirds = _GRAIN * len(mean), _thirds(space)
     worths = [_worths(texture, _safe(part), thirds) for texture, part in zip(textures, seen, strict=True)]
-    ranked = np.argsort(-np.array(worths) * still[:, None], axis=0, kind="stable")[: _enough(textures, seen, space)]
+    usual, stray = _usual_grain(textures[:: -(-len(textures) // _LOOKS)])
+    ranked = np.argsort(-np.array(worths) * still[:, None], axis=0, kind="stable")[: _enough(stray, seen, space)]
     fine, total, shown = np.zeros_like(mean), np.full_like(seen[0], 1e-12), np.zeros_like(seen[0])
     for third, chosen in zip(thirds, ranked.T, strict=True):
         for best in chosen:
             view = _safe(seen[best])
             texture = follow(textures[best], smooth_flow(textures[best], mean, view))
             weight = cv2.GaussianBlur(view**2 * third, (0, 0), 4 * spread) ** _STEEP
-            fine, total = fine + weight[..., None] * _grain(texture), total + weight
+            grain = _likely(_grain(texture), usual + _UNLIKELY * stray)
+            fine, total = fine + weight[..., None] * grain, total + weight
             shown = np.maximum(shown, view)
     strength = cv2.GaussianBlur(np.minimum(2 * shown, 1), (0, 0), spread) * _strength(space.template)
     return mean + strength[..., None] * (fine / total[..., None] - _grain(mean))
 
 
-def _enough(textures: F32, seen: F32, space: FaceSpace) -> int:
-    """How many of the `textures` must be averaged so that their noise is no more than a clear frame's."""
-    looks = np.arange(0, len(textures), -(-len(textures) // _LOOKS))
-    grain = np.stack([_grain(textures[look] @ LUMA) for look in looks])
-    well_seen = enlarged(space.skin, seen.shape[1]) * seen[looks].mean(axis=0) > _SKIN
-    if not well_seen.any():
-        return 1
-    stray = np.median(np.abs(grain - np.median(grain, axis=0)), axis=0)[well_seen]
-    noise = _NORMAL * float(np.percentile(stray, _SMOOTHEST))
+def _usual_grain(textures: F32) -> tuple[F32, F32]:
+    """(SxS, SxS): how strong grain is at each texel of most `textures` (NxSxSx3), and its standard deviation among them."""
+    looks = np.stack([_grain(texture @ LUMA) for texture in textures])
+    usual = np.median(looks, axis=0)
+    stray = _NORMAL * np.median(np.abs(looks - usual), axis=0)
+    return np.abs(usual).astype(np.float32), stray.astype(np.float32)
+
+
+def _enough(stray: F32, seen: F32, space: FaceSpace) -> int:
+    """How many frames must be averaged so that their noise is no more than a clear frame's, by how far grain strays at each texel
+    (`stray`, SxS) of the skin that is `seen` (NxSxS)."""
+    skin = enlarged(space.skin, seen.shape[1]) * seen.mean(axis=0) > _SKIN
+    noise = float(np.percentile(stray[skin], _SMOOTHEST)) if skin.any() else 0.0
     return int(np.clip(round((noise / _CLEAR) ** 2), 1, _MOST))
+
+
+def _likely(grain: F32, most: F32) -> F32:
+    """`grain` (SxSx3) that is nowhere stronger than `most` (SxS): a rim of glasses or a hair that crosses the face in the chosen
+    frame stands out from what is there in others."""
+    strength = np.abs(grain @ LUMA)
+    return grain * np.minimum(1, (most + _FAINT) / np.maximum(strength, _FAINT))[..., None]
 
 
 def _safe(seen: F32) -> F32:

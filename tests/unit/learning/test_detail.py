@@ -112,3 +112,13 @@ def test_noise_of_the_capture_does_not_become_skin() -> None:
     learnt = with_detail(mean, textures, seen, still, space())
     assert (grain(learnt) - grain(truth)).std() < 0.4 * (grain(textures[0]) - grain(truth)).std()
     assert likeness(learnt, truth) > 0.8
+
+
+def test_a_line_in_one_frame_is_no_grain() -> None:
+    """Though it makes that frame the sharpest of all; .11 of it would be seen."""
+    truth, textures = moving(np.random.default_rng(5), 36)
+    textures[7, CHEEKS.start : CHEEKS.stop, 100:102] += np.float32(0.4)
+    seen, still = np.ones(textures.shape[:3], np.float32), np.ones(len(textures), np.float32)
+    mean = weighted_mean(textures, seen, np.ones(len(textures), np.float32))
+    learnt = with_detail(mean, textures, seen, still, space())
+    assert np.abs((learnt - truth)[CHEEKS, 99:103]).max() < 0.08
