@@ -39,7 +39,7 @@ _SKIN, _SMOOTHEST = 0.5, 25
 """How surely a texel is skin and seen to tell it, and the per cent of them that are free of beard and wrinkles that move."""
 _NORMAL = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
-_UNLIKELY, _FAINT = np.float32(3.0), np.float32(1 / 255)
+_UNLIKELY, _FAINT = 3.0, np.float32(1 / 255)
 """Standard deviations beyond which grain is not the skin's, and what is too faint to tell."""
 
 
@@ -60,7 +60,7 @@ def with_detail(mean: F32, textures: F32, seen: F32, still: F32, space: FaceSpac
     """
     spread, thirds = _GRAIN * len(mean), _thirds(space)
     worths = [_worths(texture, _safe(part), thirds) for texture, part in zip(textures, seen, strict=True)]
-    usual, stray = _usual_grain(textures[:: -(-len(textures) // _LOOKS)])
+    most, stray = _usual_grain(textures[:: -(-len(textures) // _LOOKS)])
     ranked = np.argsort(-np.array(worths) * still[:, None], axis=0, kind="stable")[: _enough(stray, seen, space)]
     fine, total, shown = np.zeros_like(mean), np.full_like(seen[0], 1e-12), np.zeros_like(seen[0])
     for third, chosen in zip(thirds, ranked.T, strict=True):
@@ -68,7 +68,7 @@ def with_detail(mean: F32, textures: F32, seen: F32, still: F32, space: FaceSpac
             view = _safe(seen[best])
             texture = follow(textures[best], smooth_flow(textures[best], mean, view))
             weight = cv2.GaussianBlur(view**2 * third, (0, 0), 4 * spread) ** _STEEP
-            grain = _likely(_grain(texture), usual + _UNLIKELY * stray)
+            grain = _likely(_grain(texture), most)
             fine, total = fine + weight[..., None] * grain, total + weight
             shown = np.maximum(shown, view)
     strength = cv2.GaussianBlur(np.minimum(2 * shown, 1), (0, 0), spread) * _strength(space.template)
@@ -76,11 +76,11 @@ def with_detail(mean: F32, textures: F32, seen: F32, still: F32, space: FaceSpac
 
 
 def _usual_grain(textures: F32) -> tuple[F32, F32]:
-    """(SxS, SxS): how strong grain is at each texel of most `textures` (NxSxSx3), and its standard deviation among them."""
+    """(SxS, SxS): how strong the grain of `textures` (NxSxSx3) may be at each texel, and its standard deviation among them."""
     looks = np.stack([_grain(texture @ LUMA) for texture in textures])
     usual = np.median(looks, axis=0)
     stray = _NORMAL * np.median(np.abs(looks - usual), axis=0)
-    return np.abs(usual).astype(np.float32), stray.astype(np.float32)
+    return (np.abs(usual) + _UNLIKELY * stray).astype(np.float32), stray.astype(np.float32)
 
 
 def _enough(stray: F32, seen: F32, space: FaceSpace) -> int:
