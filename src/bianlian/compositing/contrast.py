@@ -24,7 +24,9 @@ from bianlian.records.arrays import F32
 _OWN, _CURVE = 0.1, 0.4
 """Log quotient of two faces' contrasts up to which it is the persons', and from which it is the curve's. Between persons before
 one camera it has a standard deviation of .11 (nine synthetic ones; seven real ones likewise)."""
-_STEEPEST = 1.5
+_ODD = 0.25
+"""How far one of the features may be from the median of them: painted lips, or pale ones, are no curve."""
+_STEEPEST = np.float32(1.5)
 """The largest power: what is darkest would else be torn apart."""
 _SKIN = 60
 """Percentile of a face that is its skin; .01, .1 and .1 of the face, the eyeballs and the lips are their dark."""
@@ -36,15 +38,18 @@ _FAINT = 0.05
 _FINE, _BROAD = 0.8, 2.0
 """Standard deviations, coarse texels, between and under which lie the details by whose quotient a face is sharp, whatever the
 curve. Over eighteen sharp synthetic clips the log of it has a standard deviation of .1; a blur of 1 takes .8."""
+_ALIKE = 1.15
+"""Quotient of two sharp faces' sharpness that may be their own."""
 _BLURS = np.arange(0.3, 2.05, 0.1)
 
 
 def in_contrast_of(performer: Performer, appearance: Appearance, space: FaceSpace) -> Appearance:
     """The same appearance through the tone curve of the performer's picture."""
     mean, worn = coarse(appearance.mean), performer.reference
-    apart = contrast(_as_sharp_as(mean, worn, space), space) - contrast(_as_sharp_as(worn, mean, space), space)
-    sure = float(soft_step(np.array(abs(apart), np.float32), _OWN, _CURVE))
-    power = np.float32(min(np.exp(sure * apart), _STEEPEST))
+    apart = contrasts(_as_sharp_as(mean, worn, space), space) - contrasts(_as_sharp_as(worn, mean, space), space)
+    apart = np.clip(apart, np.median(apart) - _ODD, np.median(apart) + _ODD).mean()
+    sure = soft_step(np.abs(apart), _OWN, _CURVE)
+    power = np.minimum(np.exp(sure * apart), _STEEPEST)
     if power == 1:
         return appearance
     skin = np.maximum(np.percentile(mean[_skin(space)], _SKIN, axis=0), _DARKEST).astype(np.float32)
@@ -70,22 +75,22 @@ def _coded(row: F32) -> tuple[npt.NDArray[np.int8], float]:
     return np.rint(row / np.float32(step)).astype(np.int8), step
 
 
-def contrast(face: F32, space: FaceSpace) -> float:
-    """Log of how far, in log units, the features of a mean texture (COARSE x COARSE x 3) stand out from its skin: the mean of
-    what the whole face, the eyeballs, the lips, and the eyes with their lids tell."""
+def contrasts(face: F32, space: FaceSpace) -> F32:
+    """4: log of how far, in log units, features of a mean texture (COARSE x COARSE x 3) stand out from its skin: the darkest of
+    the whole face, of the eyeballs and of the lips, and the eyes with their lids."""
     luma, template = _log_luma(face), space.template
     inner = coarse(template.spread(space.share)) > 0.5
     balls, lips = (coarse(filled(template, *outlines)) > 0.3 for outlines in (EYES, (LIPS,)))
     skin = np.percentile(luma[_skin(space)], _SKIN)
     parts = (inner, _DARK_FACE), (balls, _DARK_BALL), (lips, _DARK_LIP)
     depths = [skin - np.percentile(luma[part], dark) for part, dark in parts]
-    return float(np.log(np.maximum([*depths, luma[_eyes(space)].std()], _FAINT)).mean())
+    return np.log(np.maximum([*depths, luma[_eyes(space)].std()], _FAINT)).astype(np.float32)
 
 
 def _as_sharp_as(other: F32, face: F32, space: FaceSpace) -> F32:
     """`face` blurred until it is no sharper than the `other` (both COARSE x COARSE x 3): blur takes contrast too, and is matched
     by itself (`blur.py`)."""
-    enough, blurred = _sharpness(other, space), face
+    enough, blurred = _ALIKE * _sharpness(other, space), face
     for spread in _BLURS:
         if _sharpness(blurred, space) <= enough:
             break

@@ -27,28 +27,28 @@ _GREY = 0.05
 
 
 def unburnt(textures: F32, seen: F32, space: FaceSpace) -> F32:
-    """`textures` (NxSxSx3 coded RGB, of which NxSxS was `seen`) of a clear capture; of a burnt-out one, with what its skin would
-    be above 1, all at so low an exposure that nothing is."""
+    """`textures` (NxSxSx3 coded RGB, of which NxSxS was `seen`) of a clear capture as they are; of a burnt-out one, changed in
+    place, with what its skin would be above 1, all at so low an exposure that nothing is."""
     skin = (enlarged(space.skin, seen.shape[1]) * seen) > 0.5
     colours = textures[skin]
     burnt = colours >= _BURNT
     if not burnt.any(axis=1).mean() > _FEW:
         return textures
     least, second, most = np.argsort(burnt.mean(axis=0), kind="stable")
-    told = textures.copy()
-    told[..., second] = _told(textures[..., second], told[..., least] * _quotient(colours, second, least))
-    leaning = np.log(np.maximum(told[..., second], _DARK) / np.maximum(told[..., least], _DARK))
-    guess = told[..., second] * np.exp(leaning * _lean(colours, least, second, most))
-    told[..., most] = _told(textures[..., most], guess)
-    return told / max(float(np.percentile(told[skin], 99.5)), 1.0)
+    quotient, lean = _quotient(colours, second, least), _lean(colours, least, second, most)
+    for texture in textures:
+        known = texture[..., least]
+        texture[..., second] = _told(texture[..., second], quotient * known)
+        leaning = np.log(np.maximum(texture[..., second], _DARK) / np.maximum(known, _DARK))
+        texture[..., most] = _told(texture[..., most], texture[..., second] * np.exp(lean * leaning))
+    textures /= np.float32(max(float(np.percentile(textures[skin], 99.5)), 1.0))
+    return textures
 
 
 def _told(channel: F32, guess: F32) -> F32:
-    """NxSxS: a `channel` of textures, and where it is burnt out what it is by a `guess`; without an edge between."""
+    """SxS: a `channel` of a texture, and where it is burnt out what it is by a `guess`; without an edge between."""
     more = np.maximum(guess / np.maximum(channel, _DARK), 1) - 1
-    more *= soft_step(channel, _FULL, _BURNT)
-    spread = _SOFT * channel.shape[1]
-    return channel * (1 + np.stack([cv2.GaussianBlur(one, (0, 0), spread) for one in more]))
+    return channel * (1 + cv2.GaussianBlur(more * soft_step(channel, _FULL, _BURNT), (0, 0), _SOFT * len(channel)))
 
 
 def _quotient(colours: F32, lost: int, known: int) -> float:
