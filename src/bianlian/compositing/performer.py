@@ -26,7 +26,7 @@ from bianlian.records.arrays import F32, frozen
 from bianlian.records.face import Face, TrackedFace
 from bianlian.records.frame import Frame
 
-FORMAT, VERSION = "bianlian-performer", 10
+FORMAT, VERSION = "bianlian-performer", 11
 _LIVELY = 4
 """How much more the variance of an expression counts than its mean. At 4 the bench pairs change by at most .01 dB."""
 _THROUGH = np.float32(0.02)
@@ -47,6 +47,7 @@ _ARRAYS = (
     "open",
     "glasses",
     "black",
+    "frames",
 )
 
 
@@ -84,13 +85,15 @@ class Performer:
     """1: the share of the frames in which glasses are worn."""
     black: F32
     """1: what all coded values of the footage are raised by, see `black.black_level`. All textures here are without."""
+    frames: F32
+    """1: how many frames were looked at."""
 
     def __post_init__(self) -> None:
         for name, shape in (
             ("neutral", (468, 3)), ("shape_doubt", (1,)), ("pupils", (1,)), ("known", (468,)),
             ("settled", (468,)), ("rest", (51,)), ("reference", (COARSE, COARSE, 3)),
             ("tolerance", (COARSE, COARSE)), ("usual", (SMALL, SMALL, 3)), ("grain", (2,)),
-            ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)), ("glasses", (1,)), ("black", (1,)),
+            ("habit", (51,)), ("liveliness", (51,)), ("open", (2,)), ("glasses", (1,)), ("black", (1,)), ("frames", (1,)),
         ):  # fmt: skip
             object.__setattr__(self, name, frozen(getattr(self, name), name, shape, np.float32))
 
@@ -190,6 +193,7 @@ def study(frames: Iterable[tuple[Frame, TrackedFace]], space: FaceSpace, *, limi
         habit=(expressions - rest).mean(axis=0), liveliness=expressions.std(axis=0),
         usual=usual_look(textures, seen, lights, trust, space), grain=grain_over(rough, seen, lights, space),
         glasses=np.array([share], np.float32), black=np.array([black], np.float32),
+        frames=np.array([len(faces)], np.float32),
     )  # fmt: skip
 
 

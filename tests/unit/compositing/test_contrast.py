@@ -31,12 +31,12 @@ def through(curve: Curve) -> list[tuple[Frame, TrackedFace]]:
         values = curve(rgb_from_frame(frame).astype(np.float32) / np.float32(255))
         return frame_of(np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8), frame.index)
 
-    return [(printed(frame), face) for frame, face in tracked(FOOTAGE, 12, 0, 10)]
+    return [(printed(frame), face) for frame, face in tracked(FOOTAGE, 24, 0, 5)]
 
 
 def away(curve: Curve, drawn: Appearance) -> float:
     """Codes between the face drawn into footage through a curve, and the face drawn into the footage and then through it."""
-    plain, share = drawn_into(tracked(FOOTAGE, 12, 0, 10))
+    plain, share = drawn_into(tracked(FOOTAGE, 24, 0, 5))
     clip = through(curve)
     frame, face = clip[0]
     cast = {1: Cast(grant=grant(), appearance=drawn, performer=study(clip, space()))}
@@ -57,11 +57,18 @@ def test_the_same_camera_changes_nothing() -> None:
     assert in_contrast_of(performer(), appearance(), space()) is appearance()
 
 
+def test_a_photograph_tells_no_curve() -> None:
+    """An open mouth in it would pass for contrast."""
+    for frame in through(lambda values: values**0.7)[::6]:
+        assert in_contrast_of(study([frame], space()), appearance(), space()) is appearance()
+
+
 @pytest.mark.parametrize("spread", [2.0, 3.0])
 def test_blur_does_not_pass_for_a_flat_curve(spread: float) -> None:
+    """A power of .7 leaves .93 of the deviation."""
     clip = through(lambda values: cv2.GaussianBlur(values, (0, 0), spread))
     mean = in_contrast_of(study(clip, space()), appearance(), space()).mean
-    assert np.abs(mean - appearance().mean).max() < 0.01
+    assert mean.std() > 0.95 * appearance().mean.std()
 
 
 def test_a_donor_without_basis_goes_through_it_too() -> None:
