@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
 
 import numpy as np
 
+from bianlian.imaging.colour import rgb_from_frame
 from bianlian.imaging.face_space import FaceSpace, build_face_space
 from bianlian.learning.interface import Identity
 from bianlian.learning.levels import draft_learner
 from bianlian.learning.samples import collect
 from bianlian.records.appearance import Appearance
-from bianlian.records.arrays import U8
+from bianlian.records.arrays import F32, U8
 from bianlian.records.face import Face, Pose, Quality, TrackedFace
 from bianlian.records.frame import Frame
 from bianlian.records.grant import Grant
@@ -24,7 +25,7 @@ from bianlian.tracking.landmarks import FaceLandmarker, region_of_detection, reg
 from bianlian.tracking.pose import PoseFit
 from bianlian.weights.canonical import read_canonical_mesh
 from bianlian.weights.catalogue import FACE_LANDMARKER
-from tests.material import footage, pictures, weight
+from tests.material import footage, frame_of, pictures, weight
 
 DONOR_ID, COMMITMENT = "donor-one", "commitment-one"
 
@@ -58,6 +59,16 @@ def faces_of(name: str, count: int, first: int = 0, step: int = 1) -> tuple[Trac
 def tracked(name: str, count: int, first: int = 0, step: int = 1) -> list[tuple[Frame, TrackedFace]]:
     """Frames of a clip, each with its face."""
     return list(zip(footage(pictures(name, count, first, step)), faces_of(name, count, first, step), strict=True))
+
+
+def changed(clip: Iterable[tuple[Frame, TrackedFace]], change: Callable[[F32], F32]) -> list[tuple[Frame, TrackedFace]]:
+    """A clip with its pictures (HxWx3, 0..255) changed, and the faces where they were."""
+
+    def shown(frame: Frame) -> Frame:
+        values = change(rgb_from_frame(frame).astype(np.float32))
+        return frame_of(np.rint(np.clip(values, 0, 255)).astype(np.uint8), frame.index)
+
+    return [(shown(frame), face) for frame, face in clip]
 
 
 def learnt(capture: Iterable[tuple[Frame, TrackedFace]], *, limit: int = 24) -> Appearance:

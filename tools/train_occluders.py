@@ -324,7 +324,7 @@ def _next(seed: int) -> list[Sample]:
 def train(net: Net, samples: list[Sample], space: FaceSpace, *, minutes: float, rng: np.random.Generator) -> None:
     """Over what a donor's face is drawn on; disturbed, since the grain of real skin, its folds and shades have no place in
     renderings."""
-    drawn_on = torch.tensor(0.03 + 0.97 * np.clip(coarse(space.template.spread(space.share)), 0, 1))
+    drawn_on = torch.tensor(0.03 + 0.97 * np.clip(space.coarse_share(), 0, 1))
 
     def disturbed(apart: Tensor, around: Tensor, label: Tensor) -> tuple[Tensor, Tensor]:
         count = len(apart)

@@ -18,12 +18,12 @@ from bianlian.imaging.face_space import FaceSpace
 from bianlian.imaging.light import coarse
 from bianlian.imaging.performance import soft_step
 from bianlian.imaging.template import EYES, LIPS, filled
-from bianlian.records.appearance import Appearance
+from bianlian.records.appearance import Appearance, coded
 from bianlian.records.arrays import F32
 
 _OWN, _CURVE = 0.1, 0.4
 """Log quotient of two faces' contrasts up to which it is the persons', and from which it is the curve's. Between persons before
-one camera it has a standard deviation of .11 (nine synthetic ones; seven real ones likewise)."""
+one camera it has a standard deviation of .12 (nine synthetic ones; seven real ones likewise)."""
 _FEW, _MANY = 4, 16
 """Frames of the performer up to which nothing is said, and from which all is: a single one is sharper than a mean and may show a
 mouth, which reads as .25 of contrast; eight read as .13, sixteen as .03."""
@@ -48,11 +48,8 @@ _BLURS = np.arange(0.3, 2.05, 0.1)
 
 def in_contrast_of(performer: Performer, appearance: Appearance, space: FaceSpace) -> Appearance:
     """The same appearance through the tone curve of the performer's picture."""
-    mean, worn = coarse(appearance.mean), performer.reference
-    apart = contrasts(_as_sharp_as(mean, worn, space), space) - contrasts(_as_sharp_as(worn, mean, space), space)
-    apart = np.clip(apart, np.median(apart) - _ODD, np.median(apart) + _ODD).mean()
-    sure = soft_step(np.abs(apart), _OWN, _CURVE) * soft_step(performer.frames[0], _FEW, _MANY)
-    power = np.minimum(np.exp(sure * apart), _STEEPEST)
+    mean = coarse(appearance.mean)
+    power = _power_between(mean, performer, space)
     if power == 1:
         return appearance
     skin = np.maximum(np.percentile(mean[_skin(space)], _SKIN, axis=0), _DARKEST).astype(np.float32)
@@ -61,28 +58,31 @@ def in_contrast_of(performer: Performer, appearance: Appearance, space: FaceSpac
         return skin * np.maximum(values / skin, _DARKEST / 4) ** power
 
     curved = through(appearance.mean)
-    rows = [_coded(row * (power * curved / np.maximum(appearance.mean, _DARKEST))) for row in appearance.basis]
-    steps = np.array([step for _, step in rows], np.float32)
+    slope = power * curved / np.maximum(appearance.mean, _DARKEST)
+    basis, steps = coded(row * slope for row in appearance.basis)
     codes = np.tile(np.linspace(0, 1, 256, dtype=np.float32)[:, None], 3)
     table = np.rint(255 * np.minimum(through(codes), 1)).astype(np.uint8)
     return replace(
-        appearance, mean=curved, scales=appearance.scales * steps,
-        basis=np.array([row for row, _ in rows], np.int8).reshape(appearance.basis.shape),
+        appearance, mean=curved, basis=basis.reshape(appearance.basis.shape), scales=appearance.scales * steps,
         eyes=np.stack([table[appearance.eyes[..., channel], channel] for channel in range(3)], axis=-1),
     )  # fmt: skip
 
 
-def _coded(row: F32) -> tuple[npt.NDArray[np.int8], float]:
-    """A row of a basis in 127 steps either way, and what one step is."""
-    step = max(float(np.abs(row).max()) / 127, 1e-6)
-    return np.rint(row / np.float32(step)).astype(np.int8), step
+def _power_between(mean: F32, performer: Performer, space: FaceSpace) -> np.float32:
+    """The power that makes the features of a donor's `mean` (COARSE x COARSE x 3) stand out as the performer's do; 1 where that
+    may be the persons' own."""
+    worn, eyes = performer.reference, _eyes(space)
+    apart = contrasts(_as_sharp_as(mean, worn, eyes), space) - contrasts(_as_sharp_as(worn, mean, eyes), space)
+    apart = np.clip(apart, np.median(apart) - _ODD, np.median(apart) + _ODD).mean()
+    sure = soft_step(np.abs(apart), _OWN, _CURVE) * soft_step(performer.frames[0], _FEW, _MANY)
+    return np.minimum(np.exp(sure * apart), _STEEPEST)
 
 
 def contrasts(face: F32, space: FaceSpace) -> F32:
     """4: log of how far, in log units, features of a mean texture (COARSE x COARSE x 3) stand out from its skin: the darkest of
     the whole face, of the eyeballs and of the lips, and the eyes with their lids."""
     luma, template = _log_luma(face), space.template
-    inner = coarse(template.spread(space.share)) > 0.5
+    inner = space.coarse_share() > 0.5
     balls, lips = (coarse(filled(template, *outlines)) > 0.3 for outlines in (EYES, (LIPS,)))
     skin = np.percentile(luma[_skin(space)], _SKIN)
     parts = (inner, _DARK_FACE), (balls, _DARK_BALL), (lips, _DARK_LIP)
@@ -90,20 +90,20 @@ def contrasts(face: F32, space: FaceSpace) -> F32:
     return np.log(np.maximum([*depths, luma[_eyes(space)].std()], _FAINT)).astype(np.float32)
 
 
-def _as_sharp_as(other: F32, face: F32, space: FaceSpace) -> F32:
+def _as_sharp_as(other: F32, face: F32, eyes: npt.NDArray[np.bool_]) -> F32:
     """`face` blurred until it is no sharper than the `other` (both COARSE x COARSE x 3): blur takes contrast too, and is matched
     by itself (`blur.py`)."""
-    enough, blurred = _ALIKE * _sharpness(other, space), face
+    enough, blurred = _ALIKE * _sharpness(other, eyes), face
     for spread in _BLURS:
-        if _sharpness(blurred, space) <= enough:
+        if _sharpness(blurred, eyes) <= enough:
             break
         blurred = cv2.GaussianBlur(face, (0, 0), float(spread))
     return blurred
 
 
-def _sharpness(face: F32, space: FaceSpace) -> float:
-    """How much fine detail there is about the eyes of a mean texture (COARSE x COARSE x 3), over the broader."""
-    luma, eyes = _log_luma(face), _eyes(space)
+def _sharpness(face: F32, eyes: npt.NDArray[np.bool_]) -> float:
+    """How much fine detail there is about the `eyes` of a mean texture (COARSE x COARSE x 3), over the broader."""
+    luma = _log_luma(face)
     broad, broader = (cv2.GaussianBlur(luma, (0, 0), spread) for spread in (_FINE, _BROAD))
     return float((luma - broad)[eyes].std() / max((broad - broader)[eyes].std(), 1e-6))
 
@@ -121,4 +121,4 @@ def _eyes(space: FaceSpace) -> npt.NDArray[np.bool_]:
 
 
 def _skin(space: FaceSpace) -> npt.NDArray[np.bool_]:
-    return (coarse(space.template.spread(space.share)) > 0.5) & (space.skin > 0.5)
+    return (space.coarse_share() > 0.5) & (space.skin > 0.5)

@@ -44,7 +44,7 @@ _INNER, _DULL = 0.5, 0.33
 colour errs by .026 log units, by .040 with the median over all skin (docs/engine.md)."""
 _BURNT, _ROUNDS = 0.97, 9
 """Value of a mean texture from which a channel was burnt out in most frames, and how often its tone is told anew by what was told
-before. .03 to .1 of FLIP where the highlights of a face are burnt out."""
+before. Worth .03 to .1 of FLIP where the highlights of a face are burnt out."""
 _SKIN, _BEARD = 0.15, 0.35
 """Log difference up to which two faces both show skin, and from which one of them shows a beard, or a fringe."""
 _RIM = 0.45
@@ -204,7 +204,7 @@ def _usual(appearance: Appearance, performer: Performer, mean: F32) -> F32:
 
 def _gain(basis: F32, doubt: F32, space: FaceSpace) -> F32:
     """The least-squares correction of coefficients that are uncertain by `doubt` from a picture that is by `_HEARSAY`."""
-    share = np.repeat(coarse(space.template.spread(space.share)).ravel() > _DRAWN, 3)
+    share = np.repeat(space.coarse_share().ravel() > _DRAWN, 3)
     heard = basis * share
     hold = np.diag((_HEARSAY / np.maximum(doubt, 1e-6)) ** 2)
     return np.linalg.solve(heard @ basis.T + hold, heard).astype(np.float32)
@@ -212,7 +212,7 @@ def _gain(basis: F32, doubt: F32, space: FaceSpace) -> F32:
 
 def _cast_shadow(donor: F32, performer: F32, space: FaceSpace) -> F32:
     plain = plain_skin(space, donor) * plain_skin(space, performer)
-    drawn = coarse(space.template.spread(space.share)) > _DRAWN
+    drawn = space.coarse_share() > _DRAWN
     return cast_shadow(space.light, donor, performer, drawn, plain)
 
 
@@ -230,7 +230,7 @@ def _tone_between(lit: F32, performer: F32, space: FaceSpace) -> F32:
 
     Beard, brows, lips, make-up and the dark of eyes and mouth of either are among its darker `_DULL`.
     """
-    inner = coarse(space.template.spread(space.share)) > _INNER
+    inner = space.coarse_share() > _INNER
     worn, drawn = performer[inner], lit[inner]
     bright = np.logical_and(*(luma > np.quantile(luma, _DULL) for luma in (worn.sum(axis=1), drawn.sum(axis=1))))
     quotients = np.log(np.maximum(worn[bright], _DARK) / np.maximum(drawn[bright], _DARK))

@@ -119,6 +119,10 @@ class FaceSpace:
         where = self.template.uv * np.float32(len(texture) / self.template.side)
         return cv2.remap(texture, where[:, None], None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0]
 
+    def coarse_share(self) -> F32:
+        """COARSE x COARSE: the donor's share of each texel of the canonical face."""
+        return coarse(self.template.spread(self.share))
+
     def drawn(self, points: F32, share: F64, size: tuple[int, int]) -> tuple[F32, F32]:
         """Draw the face whose image points (468x3) lie in a picture of `size`, with the donor's `share` of each vertex (468).
 

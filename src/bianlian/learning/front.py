@@ -35,7 +35,7 @@ def uncovered(textures: F32, seen: F32, weights: F32, mean: F32, space: FaceSpac
         for index, part in enumerate(hidden):
             shown[index] = seen[index] * (1 - enlarged(part, seen.shape[1]))
         mean, trust = np.clip(weighted_mean(textures, shown, weights), 0, 1), coarsely * (1 - hidden)
-    share = coarse(space.template.spread(space.share))
+    share = space.coarse_share()
     covered = (hidden * share).sum(axis=(1, 2)) / share.sum()
     return mean, shown, np.exp(-((covered / _CLEAR) ** 2)).astype(np.float32)
 

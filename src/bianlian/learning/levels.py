@@ -23,7 +23,7 @@ from bianlian.learning.glasses import without_glasses
 from bianlian.learning.interface import Identity, Lesson
 from bianlian.learning.ridge import ridge
 from bianlian.learning.unseen import with_sides
-from bianlian.records.appearance import Appearance
+from bianlian.records.appearance import Appearance, coded
 from bianlian.records.arrays import F32
 from bianlian.records.face import Face
 from bianlian.records.progress import Progress, Reporter
@@ -147,8 +147,6 @@ def components(textures: F32, seen: F32, mean: F32, count: int, space: FaceSpace
     vectors = vectors[:, order]
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(len(order))])
     full = (vectors / np.sqrt(values[order])).T.astype(np.float32) @ rows
-    peaks = np.maximum(np.abs(full).max(axis=1), 1e-9)
-    basis = np.rint(full / peaks[:, None] * 127).astype(np.int8)
-    scales = (peaks / 127).astype(np.float32)
+    basis, scales = coded(full)
     scores = vectors * np.sqrt(values[order])
     return basis.reshape(-1, side, side, 3), scales, scores

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
+import numpy.typing as npt
 
 from bianlian.errors import UnreadableMedia
 from bianlian.records.arrays import F32, U8, arrays_in, frozen
@@ -109,6 +110,16 @@ class Appearance:
             raise UnreadableMedia(
                 f"the learnt appearance is damaged: {error}", advice="learn the donor again"
             ) from error
+
+
+def coded(rows: Iterable[F32]) -> tuple[npt.NDArray[np.int8], F32]:
+    """(`Appearance.basis`, `scales`) of rows of one shape: each in 127 steps either way, and what one step of it is worth."""
+    steps, scales = list[npt.NDArray[np.int8]](), list[np.float32]()
+    for row in rows:
+        peak = np.maximum(np.abs(row).max(), np.float32(1e-9))
+        steps.append(np.rint(row / peak * 127).astype(np.int8))
+        scales.append(peak / 127)
+    return np.array(steps, np.int8), np.array(scales, np.float32)
 
 
 _ARRAYS = (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,37 +10,26 @@ import pytest
 
 from bianlian.compositing.contrast import in_contrast_of
 from bianlian.compositing.performer import study
-from bianlian.compositing.stage import Cast, compose
-from bianlian.imaging.colour import rgb_from_frame
 from bianlian.records.appearance import Appearance
 from bianlian.records.arrays import F32
 from bianlian.records.face import TrackedFace
 from bianlian.records.frame import Frame
-from tests.faces import grant, space, tracked
-from tests.material import frame_of
-from tests.unit.compositing.test_stage import FOOTAGE, appearance, drawn_into, performer
+from tests.faces import changed, space, tracked
+from tests.unit.compositing.test_stage import FOOTAGE, appearance, drawn_into, performer, without_basis
 
 Curve = Callable[[F32], F32]
 
 
 def through(curve: Curve) -> list[tuple[Frame, TrackedFace]]:
     """The footage through a curve of coded values, 0..1."""
-
-    def printed(frame: Frame) -> Frame:
-        values = curve(rgb_from_frame(frame).astype(np.float32) / np.float32(255))
-        return frame_of(np.rint(255 * np.clip(values, 0, 1)).astype(np.uint8), frame.index)
-
-    return [(printed(frame), face) for frame, face in tracked(FOOTAGE, 24, 0, 5)]
+    return changed(tracked(FOOTAGE, 24, 0, 5), lambda picture: 255 * curve(picture / 255))
 
 
 def away(curve: Curve, drawn: Appearance) -> float:
     """Codes between the face drawn into footage through a curve, and the face drawn into the footage and then through it."""
     plain, share = drawn_into(tracked(FOOTAGE, 24, 0, 5))
-    clip = through(curve)
-    frame, face = clip[0]
-    cast = {1: Cast(grant=grant(), appearance=drawn, performer=study(clip, space()))}
-    (composite,) = compose([(frame, (face,))], cast, space())
-    return float(np.abs(rgb_from_frame(composite.frame) - 255 * curve(plain / 255))[share > 0.5].mean())
+    curved, _ = drawn_into(through(curve), drawn)
+    return float(np.abs(curved - 255 * curve(plain / 255))[share > 0.5].mean())
 
 
 @pytest.mark.parametrize(("power", "share"), [(0.6, 0.5), (0.7, 0.7), (1.5, 0.92)])
@@ -72,9 +60,5 @@ def test_blur_does_not_pass_for_a_flat_curve(spread: float) -> None:
 
 
 def test_a_donor_without_basis_goes_through_it_too() -> None:
-    bare = replace(
-        appearance(), basis=appearance().basis[:0], scales=appearance().scales[:0], doubt=appearance().doubt[:0],
-        regressor=appearance().regressor[:, :0],
-    )  # fmt: skip
-    flat = study(through(lambda values: values**0.6), space())
+    flat, bare = study(through(lambda values: values**0.6), space()), without_basis(appearance())
     assert np.array_equal(in_contrast_of(flat, bare, space()).mean, in_contrast_of(flat, appearance(), space()).mean)

@@ -52,9 +52,16 @@ def composed() -> tuple[Composite, ...]:
     return tuple(compose(footage(), cast(), space()))
 
 
-def drawn_into(clip: list[tuple[Frame, TrackedFace]]) -> tuple[F32, F32]:
+def without_basis(whole: Appearance) -> Appearance:
+    """The same face, always as it is in the mean."""
+    return replace(
+        whole, basis=whole.basis[:0], scales=whole.scales[:0], doubt=whole.doubt[:0], regressor=whole.regressor[:, :0]
+    )
+
+
+def drawn_into(clip: list[tuple[Frame, TrackedFace]], drawn: Appearance | None = None) -> tuple[F32, F32]:
     """(the first frame with the donor in it, and how much of each of its pixels is the donor)."""
-    cast = {1: Cast(grant=grant(), appearance=appearance(), performer=study(clip, space()))}
+    cast = {1: Cast(grant=grant(), appearance=drawn or appearance(), performer=study(clip, space()))}
     frame, face = clip[0]
     (composite,) = compose([(frame, (face,))], cast, space())
     (placed,) = composite.faces

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,25 +11,19 @@ from bianlian.compositing.perform import cast_role
 from bianlian.compositing.performer import study
 from bianlian.compositing.stage import Cast, compose
 from bianlian.compositing.tone import in_tones_of
-from bianlian.imaging.colour import rgb_from_frame
+from bianlian.imaging.colour import LUMA, rgb_from_frame
 from bianlian.records.arrays import F32
 from bianlian.records.face import TrackedFace
 from bianlian.records.frame import Frame
-from tests.faces import grant, space, tracked
-from tests.material import frame_of
-from tests.unit.compositing.test_stage import FOOTAGE, appearance, drawn_into, performer
+from tests.faces import changed, grant, space, tracked
+from tests.unit.compositing.test_stage import FOOTAGE, appearance, drawn_into, performer, without_basis
 
 GREY, SEPIA = (1.0, 1.0, 1.0), (1.0, 0.88, 0.7)
 
 
 def toned(tone: tuple[float, float, float]) -> list[tuple[Frame, TrackedFace]]:
     """The footage in one tone."""
-
-    def printed(frame: Frame) -> Frame:
-        grey = cv2.cvtColor(rgb_from_frame(frame), cv2.COLOR_RGB2GRAY)[..., None]
-        return frame_of((grey * np.array(tone)).astype(np.uint8), frame.index)
-
-    return [(printed(frame), face) for frame, face in tracked(FOOTAGE, 12, 0, 10)]
+    return changed(tracked(FOOTAGE, 12, 0, 10), lambda picture: (picture @ LUMA)[..., None] * np.float32(tone))
 
 
 def spread(rgb: F32) -> float:
@@ -53,12 +46,11 @@ def test_footage_of_one_tone_stays_of_one_tone(tone: tuple[float, float, float])
 def washed_out(share: float) -> list[tuple[Frame, TrackedFace]]:
     """The footage with that share of its colours."""
 
-    def printed(frame: Frame) -> Frame:
-        rgb = rgb_from_frame(frame).astype(np.float32)
-        grey = rgb.mean(axis=2, keepdims=True)
-        return frame_of((grey + share * (rgb - grey)).astype(np.uint8), frame.index)
+    def printed(picture: F32) -> F32:
+        grey = picture.mean(axis=2, keepdims=True)
+        return grey + share * (picture - grey)
 
-    return [(printed(frame), face) for frame, face in tracked(FOOTAGE, 12, 0, 10)]
+    return changed(tracked(FOOTAGE, 12, 0, 10), printed)
 
 
 def test_the_paler_the_footage_the_paler_the_donor() -> None:
@@ -75,11 +67,7 @@ def test_a_face_in_colour_keeps_every_colour() -> None:
 
 
 def test_a_donor_without_basis_is_toned_too() -> None:
-    bare = replace(
-        appearance(), basis=appearance().basis[:0], scales=appearance().scales[:0], doubt=appearance().doubt[:0],
-        regressor=appearance().regressor[:, :0],
-    )  # fmt: skip
-    mean = in_tones_of(study(toned(GREY), space()), bare).mean
+    mean = in_tones_of(study(toned(GREY), space()), without_basis(appearance())).mean
     assert np.ptp(mean, axis=2).max() < 1e-3
 
 
@@ -97,10 +85,9 @@ def test_make_up_of_the_performer_does_not_make_the_donor_darker() -> None:
 def test_a_burnt_out_face_gets_a_burnt_out_donor(gain: float) -> None:
     """Burnt-out skin must not pass for skin of that tone: red would be 10 and 16 codes too dark, and the face 5 and 9 off."""
 
-    def brighter(frame: Frame) -> Frame:
-        return frame_of(np.minimum(rgb_from_frame(frame) * np.float32(gain), 255).astype(np.uint8), frame.index)
+    def brighter(picture: F32) -> F32:
+        return np.minimum(gain * picture, 255)
 
     clip = tracked(FOOTAGE, 12, 0, 10)
-    plain, share = drawn_into(clip)
-    bright, _ = drawn_into([(brighter(frame), face) for frame, face in clip])
-    assert np.abs(bright - np.minimum(gain * plain, 255))[share > 0.5].mean() < 4.5 * gain - 2
+    (plain, share), (bright, _) = drawn_into(clip), drawn_into(changed(clip, brighter))
+    assert np.abs(bright - brighter(plain))[share > 0.5].mean() < 4.5 * gain - 2

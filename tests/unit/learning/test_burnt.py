@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from bianlian.imaging.colour import rgb_from_frame
 from bianlian.learning.burnt import unburnt
 from bianlian.records.arrays import F32
-from tests.faces import learnt, space, tracked
-from tests.material import frame_of
+from tests.faces import changed, learnt, space, tracked
 
 CLIP = "demo/demo_donor_talk.mp4", 24, 0, 6
 
 
 def face_learnt(gain: float) -> F32:
-    return learnt(
-        [
-            (frame_of(np.minimum(rgb_from_frame(frame) * np.float32(gain), 255).astype(np.uint8), frame.index), face)
-            for frame, face in tracked(*CLIP)
-        ]
-    ).mean
+    return learnt(changed(tracked(*CLIP), lambda picture: np.minimum(gain * picture, 255))).mean
 
 
 def tints(face: F32) -> F32:
